@@ -1,0 +1,47 @@
+"""What every test stands on: the fast embedded cluster, shared by all suites that run."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from django.conf import settings
+
+from config import embedded
+from config.embedded import places
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None,
+) -> Iterator[None]:
+    """Bring the test cluster up and take this process's database for ourselves.
+
+    The cluster stays up for the next run. The lock makes two suites that name the same
+    database run one after the other instead of dropping it under each other.
+    """
+    embedded.ensure(places.TEST, with_valkey=False)
+    name = settings.DATABASES["default"]["TEST"]["NAME"]
+    root = places.data_root()
+    root.mkdir(parents=True, exist_ok=True)
+    with (root / f"{name}.lock").open("a") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        _cut_leftovers(name)
+        yield
+
+
+def _cut_leftovers(name: str) -> None:
+    """Close what a killed run left open on its database, so that it can be dropped."""
+    with psycopg.connect(settings.DATABASE_URL.replace("/piecework", "/postgres", 1)) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
+
+
+@pytest.fixture(scope="session")
+def valkey_url() -> str:
+    """The address of a real Valkey for the tests that need one; started on first use."""
+    embedded.ensure(places.TEST)
+    return settings.REDIS_URL
