@@ -18,9 +18,7 @@ REDACTED = frozenset(
 _BEARER = re.compile(r"\b(?:pw_[\w-]{8,}|(?:sk|rk|whsec)_[\w]{8,}|Bearer\s+\S+)", re.IGNORECASE)
 
 
-def redact(
-    _logger: Any, _method: str, event: MutableMapping[str, Any]
-) -> MutableMapping[str, Any]:
+def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Blank what looks like a credential, by field name and by shape."""
     for key, value in event.items():
         if key.lower() in REDACTED:

@@ -13,32 +13,26 @@ from django.conf import settings
 from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.exceptions import DisallowedHost
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 
-from config import metrics
+from config import metrics, views
 
 log = structlog.get_logger("piecework.request")
 
 Handler = Callable[[HttpRequest], HttpResponseBase]
 
+#: Orchestrators ask these by a machine's address, which is in nobody's list of names.
+_ASKED_BY_ADDRESS = frozenset({"/healthz", "/readyz", "/metrics"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 #: A page may load its own files and nothing else; no inline script or style runs anywhere.
-PAGE_POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self' data:",
-        "media-src 'self'",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "manifest-src 'self'",
-        "form-action 'self'",
-        "frame-ancestors 'none'",
-        "base-uri 'none'",
-    )
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "media-src 'self'; font-src 'self'; connect-src 'self'; manifest-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 #: An answer of the API is data: nothing in it may ever run.
 DATA_POLICY = "default-src 'none'; frame-ancestors 'none'"
@@ -49,6 +43,7 @@ class RequestMiddleware:
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
+        self.log_all: bool = settings.LOG_REQUESTS
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         started = time.perf_counter()
@@ -56,7 +51,7 @@ class RequestMiddleware:
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        response = self.get_response(request)
+        response = _foreign_host(request) or self.get_response(request)
         seconds = time.perf_counter() - started
         match = request.resolver_match
         route = (match.view_name or "unnamed") if match else "none"
@@ -68,7 +63,7 @@ class RequestMiddleware:
         headers.setdefault("Content-Security-Policy", PAGE_POLICY if page else DATA_POLICY)
         headers.setdefault("X-Frame-Options", "DENY")
         headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), payment=()")
-        if response.status_code >= 500 or settings.LOG_REQUESTS:
+        if self.log_all or response.status_code >= 500:
             log.info(
                 "request",
                 method=method,
@@ -78,6 +73,28 @@ class RequestMiddleware:
                 milliseconds=round(seconds * 1000, 1),
             )
         return response
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponseBase | None:
+        """A database that is away, or has no connection to spare, is a pause, not a failure."""
+        if not isinstance(exception, (OperationalError, InterfaceError)):
+            return None
+        log.warning("database_unavailable", path=request.path, error=str(exception).strip())
+        response = views.problem(503, "unavailable", "The database does not answer; try again.")
+        response.headers["Retry-After"] = "2"
+        return response
+
+
+def _foreign_host(request: HttpRequest) -> HttpResponseBase | None:
+    """Refuse a request that names another site, unless it only asks after our health."""
+    try:
+        request.get_host()
+    except DisallowedHost:
+        if request.path_info in _ASKED_BY_ADDRESS:
+            return None
+        return views.problem(400, "bad_host", "This site does not go by that name.")
+    return None
 
 
 class BrowserOnly:

@@ -204,9 +204,13 @@ PIECEWORK_ADJUSTABLE_CLOCK = False
 #: Lets webhooks go to private and loopback addresses.
 WEBHOOKS_ALLOW_PRIVATE = False
 
+#: Where mail is kept for the page that shows it; None sends it for real.
+OUTBOX_FOLDER: Path | None = None
+#: Bearer token that /metrics asks for; None asks for nothing, "" shows it to nobody.
+METRICS_TOKEN: str | None = env.str("METRICS_TOKEN", default="")
+
 # --- mail, logs ------------------------------------------------------------------------------
-EMAIL_CONFIG = env.email_url("EMAIL_URL", default="consolemail://")
-vars().update(EMAIL_CONFIG)
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Piecework <noreply@localhost>")
 LOGGING_CONFIG = "config.logs.configure"
 #: One log line a request; failures are logged in any case.

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from config.settings.base import *  # noqa: F403
-from config.settings.base import env
+from config.settings.base import *
+from config.settings.base import BASE_DIR, env
 
-DEBUG = env.bool("DEBUG", default=True)
+DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="local-only-not-a-secret")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 
@@ -15,7 +15,15 @@ STORAGES = {
 }
 # Static files come straight from their sources: nothing to collect before the first page.
 WHITENOISE_USE_FINDERS = True
-WHITENOISE_AUTOREFRESH = True
+
+# Mail goes to a folder that the page /outbox shows, unless EMAIL_URL names a server.
+if not env.str("EMAIL_URL", default=""):
+    OUTBOX_FOLDER = BASE_DIR / ".piecework" / "outbox"
+    EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    EMAIL_FILE_PATH = str(OUTBOX_FOLDER)
+
+# Without a token the metrics are for everybody on this machine.
+METRICS_TOKEN = None
 
 PIECEWORK_ADJUSTABLE_CLOCK = env.bool("PIECEWORK_ADJUSTABLE_CLOCK", default=True)
 WEBHOOKS_ALLOW_PRIVATE = env.bool("WEBHOOKS_ALLOW_PRIVATE", default=True)

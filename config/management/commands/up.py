@@ -1,0 +1,216 @@
+"""Run the whole site on this machine: servers, web, Celery worker and beat, under one roof."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import shutil
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from django.conf import settings
+from django.core.management import call_command, get_commands
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from config import celery, embedded
+from config.embedded import places, postgres, valkey
+from config.supervision import Child, Server, Supervisor
+
+HOST = "127.0.0.1"
+
+
+class Command(BaseCommand):
+    """One instance a checkout; everything it starts ends with it."""
+
+    help = __doc__
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare what may be asked for."""
+        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT", "8000")))
+        parser.add_argument("--web-processes", type=_positive, default=2)
+        parser.add_argument("--worker-processes", type=_positive, default=2)
+        parser.add_argument("--demo", action="store_true", help="fill a small living market")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Start, prepare, announce, and supervise until a signal comes."""
+        port: int = options["port"]
+        root = places.data_root()
+        root.mkdir(parents=True, exist_ok=True)
+        instance = take_instance(root)
+        refuse_busy_port(port)
+        self._start_servers()
+        self.stdout.write("Bringing the database up to date …")
+        call_command("migrate", verbosity=0, interactive=False)
+        metrics = root / "metrics"
+        shutil.rmtree(metrics, ignore_errors=True)
+        metrics.mkdir()
+        if settings.OUTBOX_FOLDER is not None:
+            settings.OUTBOX_FOLDER.mkdir(parents=True, exist_ok=True)
+        supervisor = Supervisor(
+            children=children(port, metrics, options), servers=servers(),
+            record=root / "up.pids", say=self._say,
+        )  # fmt: skip
+        try:
+            supervisor.run(
+                ready=lambda: answers(f"http://{HOST}:{port}/healthz"),
+                on_ready=lambda: self._announce(port, options["demo"]),
+            )
+        finally:
+            instance.close()
+        self.stdout.write("Stopped.")
+
+    def _start_servers(self) -> None:
+        if any(embedded.wanted()):
+            self.stdout.write(f"Starting the embedded servers, data in {places.site().data} …")
+        try:
+            embedded.hold()
+            embedded.ensure()
+        except places.EmbeddedError as error:
+            raise CommandError(str(error)) from error
+
+    def _announce(self, port: int, demo: bool) -> None:
+        here = f"http://{HOST}:{port}"
+        lines = [
+            "",
+            f"Piecework runs at    {here}/",
+            f"API documentation    {here}/api/v1/docs/",
+            f"Administration       {here}/admin/",
+            f"Health and metrics   {here}/readyz  {here}/metrics",
+        ]
+        if settings.OUTBOX_FOLDER is not None:
+            lines.append(f"Mail is kept at      {here}/outbox/")
+        else:
+            lines.append(f"Mail goes through    {settings.EMAIL_BACKEND}")
+        lines += ["Stop with Ctrl-C.", ""]
+        self.stdout.write("\n".join(lines))
+        if demo and "demo" in get_commands():
+            call_command("demo", stdout=self.stdout)
+        self.stdout.flush()
+
+    def _say(self, text: str) -> None:
+        self.stderr.write(f"up: {text}")
+
+
+def take_instance(root: Path) -> TextIO:
+    """Be the only instance on this data folder for as long as the file stays open.
+
+    Raises:
+        CommandError: another one runs.
+    """
+    handle = (root / "up.lock").open("a+")
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.seek(0)
+        other = handle.read().strip() or "unknown"
+        handle.close()
+        raise CommandError(
+            f"Another instance (process {other}) runs on {root}. Stop it first, or give this one "
+            "a data folder of its own with PIECEWORK_DATA."
+        ) from None
+    handle.truncate(0)
+    handle.write(str(os.getpid()))
+    handle.flush()
+    return handle
+
+
+def refuse_busy_port(port: int) -> None:
+    """Check that the port is free.
+
+    Raises:
+        CommandError: something listens there.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise CommandError(
+                f"Port {port} is not free ({error.strerror}). Choose another: PORT={port + 1}."
+            ) from None
+
+
+def children(port: int, metrics: Path, options: dict[str, Any]) -> list[Child]:
+    """The processes of a site, each with its command line and environment."""
+    shared = {
+        "DATABASE_URL": settings.DATABASE_URL,
+        "REDIS_URL": settings.REDIS_URL,
+        "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"],
+        "PUBLIC_URL": os.environ.get("PUBLIC_URL", f"http://{HOST}:{port}"),
+    }
+    web = {**shared, "PIECEWORK_PROCESS": "web", "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
+    worker = {**shared, "PIECEWORK_PROCESS": "worker"}
+    found = [
+        Child("beat", [*_celery(), "beat", "--loglevel", "WARNING"], worker),
+        Child(
+            "web",
+            [
+                *_module("granian"), "--interface", "wsgi", "--host", HOST, "--port", str(port),
+                "--workers", str(options["web_processes"]), "--blocking-threads", "8",
+                "--respawn-failed-workers", "--workers-kill-timeout", "20",
+                "--log-level", "warning", "config.wsgi:application",
+            ],
+            web,
+        ),
+        Child(
+            "worker",
+            [
+                *_celery(), "worker", "--queues", ",".join(celery.QUEUES), "--hostname", "all@%h",
+                "--concurrency", str(options["worker_processes"]), "--loglevel", "WARNING",
+                "--without-gossip", "--without-mingle",
+            ],
+            worker,
+        ),
+    ]  # fmt: skip
+    stand_in = getattr(settings, "FAKE_STRIPE_PORT", None)
+    if stand_in and not os.environ.get("STRIPE_API_BASE") and "fakestripe" in get_commands():
+        command = [sys.executable, "manage.py", "fakestripe", "--port", str(stand_in)]
+        found.append(Child("fakestripe", command, shared))
+    return found
+
+
+def _module(name: str) -> list[str]:
+    return [sys.executable, "-m", name]
+
+
+def _celery() -> list[str]:
+    return [*_module("celery"), "--app", "config.celery", "--quiet"]
+
+
+def servers() -> list[Server]:
+    """The embedded servers that are ours to keep alive."""
+    own_postgres, own_valkey = embedded.wanted()
+    site = places.site()
+    found = []
+    if own_postgres:
+        found.append(Server("PostgreSQL", _ready(site), lambda: postgres.ensure(site)))
+    if own_valkey:
+        found.append(Server("Valkey", lambda: valkey.answers(site), lambda: valkey.ensure(site)))
+    return found
+
+
+def _ready(site: places.Site) -> Callable[[], bool]:
+    return lambda: postgres.probe(site) == "ready"
+
+
+def answers(url: str) -> bool:
+    """Whether a page of ours answers."""
+    try:
+        with urlopen(url, timeout=2) as response:  # noqa: S310 - our own loopback address
+            return bool(response.status == 200)
+    except (URLError, OSError):
+        return False
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
