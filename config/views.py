@@ -17,7 +17,6 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.http import require_safe
 
 from config import metrics as prometheus
-from core import sweeps
 
 #: A sweep this far behind is named in /readyz and in the log of whoever watches it.
 LAGGING_SECONDS = 300
@@ -98,6 +97,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
 
 def oldest_due() -> dict[str, float]:
     """Age in seconds of the oldest due row of every sweep that can tell; raises DatabaseError."""
+    from core import sweeps
+
     found: dict[str, float] = {}
     for name, sweep in sorted(sweeps.registry().items()):
         if sweep.oldest_due is not None:
