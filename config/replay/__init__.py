@@ -1,0 +1,1 @@
+"""Recorded crowd answers played through the running product over HTTP."""

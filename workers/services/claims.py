@@ -1,0 +1,175 @@
+"""Claiming: the loop around the claim statement, and what each of its verdicts means."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, connection, transaction
+from marketplace.models import Job
+
+from core import errors
+from workers.models import Worker, WorkerJob
+
+from . import assignments, hot, places
+
+_TRIES = 4
+_RESTING_SECONDS = 5
+
+
+class ClaimInProgress(errors.Conflict):
+    """Another request of the same worker in the same job is running."""
+
+    code = "claim_in_progress"
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """No task now. ``remaining`` is False when a full lap found nothing left for this worker."""
+
+    retry_after: int
+    remaining: bool
+
+
+class HintsRefused(errors.Forbidden):
+    """Only play-money jobs let the caller name tasks."""
+
+    code = "hints_refused"
+
+
+def require_sandbox(*, job_id: UUID) -> None:
+    """Raises NotFound, or HintsRefused when the job is not one of play money."""
+    sandbox = Job.objects.filter(pk=job_id).values_list("sandbox", flat=True).first()
+    if sandbox is None:
+        raise errors.NotFound("There is no such job.")
+    if not sandbox:
+        raise HintsRefused("Only a job of play money takes hints.")
+
+
+def claim(
+    *, job_id: UUID, worker_id: UUID, ahead: bool = False, hints: Sequence[str] | None = None
+) -> dict[str, Any] | Nothing:
+    """Give this worker a task of this job, or the live claim that the worker already holds.
+
+    Returns the claim's row (see ``hot.claim``) or Nothing. Raises NotFound, JobNotLive,
+    NotQualified or ClaimInProgress. The usual case is one statement.
+    """
+    rows: list[dict[str, Any]] = []
+    for attempt in range(_TRIES):
+        try:
+            rows = hot.claim(job_id=job_id, worker_id=worker_id, ahead=ahead, hints=hints)
+        except IntegrityError:
+            # This worker's other request committed between our snapshot and our lock.
+            continue
+        if not rows:
+            if not WorkerJob.objects.filter(job_id=job_id, worker_id=worker_id).exists():
+                places.join(job_id=job_id, worker_id=worker_id)
+            else:
+                time.sleep(0.01 * 3**attempt)  # a twin request or the refill sweep holds the row
+            continue
+        row = rows[-1] if ahead else rows[0]
+        if row["id"] is not None:
+            return row
+        match row["verdict"]:
+            case "go" if row["busy"]:
+                return Nothing(retry_after=1, remaining=True)
+            case "go" if row["walked"] >= hot.WALK:
+                if hints is not None:
+                    return Nothing(1, _hinted_left(job_id, worker_id, hints))
+                return Nothing(retry_after=1, remaining=True)
+            case "go" if row["empty_laps"] >= 1:
+                return Nothing(_RESTING_SECONDS, _others_unfinished(job_id, worker_id))
+            case "go":
+                continue  # reached the end of the queue: start the next lap at once
+            case "resting":
+                rest = max(1, round(row["rest"] or 1))
+                return Nothing(rest, _others_unfinished(job_id, worker_id))
+            case "overdue":
+                assignments.expire(worker_id=worker_id)
+            case "reprice":
+                places.join(job_id=job_id, worker_id=worker_id)
+            case _:
+                _refuse(job_id, worker_id)
+    if rows:
+        return Nothing(retry_after=1, remaining=True)
+    raise ClaimInProgress("Another claim of yours in this job is running. Ask again.")
+
+
+def claim_any(*, worker_id: UUID, specialties: Sequence[str] | None) -> dict[str, Any] | Nothing:
+    """Give this worker a task of the best job that is open to them.
+
+    Jobs are tried by priority, then by pay for each unit of time; at most ten of them. Raises
+    NotFound when the caller is no worker.
+    """
+    worker = Worker.objects.filter(pk=worker_id).first()
+    if worker is None:
+        raise errors.NotFound("There is no such worker.")
+    wanted = list(worker.specialties if specialties is None else specialties)
+    jobs = Job.objects.filter(state=Job.State.LIVE, purpose=Job.Purpose.WORK, sandbox=False)
+    if wanted:
+        jobs = jobs.filter(specialty__in=wanted)
+    best = Nothing(retry_after=_RESTING_SECONDS, remaining=False)
+    for job in jobs.order_by("-priority", "-base_rate_micros", "id")[:50]:
+        if not places.eligibility(job=job, worker=worker).ok:
+            continue
+        got = claim(job_id=job.pk, worker_id=worker_id)
+        if isinstance(got, dict):
+            return got
+        best = Nothing(min(best.retry_after, got.retry_after), best.remaining or got.remaining)
+    return best
+
+
+def _refuse(job_id: UUID, worker_id: UUID) -> None:
+    """Say why: the statement's verdict is one word, the problem tells what is missing."""
+    with transaction.atomic():
+        job = Job.objects.get(pk=job_id)
+        worker = Worker.objects.get(pk=worker_id)
+        places.require(places.eligibility(job=job, worker=worker))
+
+
+def _others_unfinished(job_id: UUID, worker_id: UUID) -> bool:
+    """Whether a task may still come back to this worker: claimed by others or waiting for budget.
+
+    Looks at the 200 newest unfinished tasks only, so that it stays cheap in any job.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT EXISTS (
+                SELECT 1 FROM (
+                    SELECT id FROM marketplace_task
+                    WHERE job_id = %(job)s AND role = 'work'
+                      AND state IN ('open', 'escalated', 'parked') AND NOT is_open
+                    ORDER BY pos DESC LIMIT 200
+                ) t
+                WHERE NOT EXISTS (
+                    SELECT 1 FROM workers_assignment a
+                    WHERE a.task_id = t.id AND a.worker_id = %(worker)s
+                )
+            )
+            """,
+            {"job": job_id, "worker": worker_id},
+        )
+        return bool(cursor.fetchone()[0])
+
+
+def _hinted_left(job_id: UUID, worker_id: UUID, hints: Sequence[str]) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT EXISTS (
+                SELECT 1 FROM marketplace_task t
+                WHERE t.job_id = %(job)s AND t.external_id = ANY(%(hints)s)
+                  AND t.state IN ('open', 'parked')
+                  AND NOT EXISTS (
+                    SELECT 1 FROM workers_assignment a
+                    WHERE a.task_id = t.id AND a.worker_id = %(worker)s
+                )
+            )
+            """,
+            {"job": job_id, "worker": worker_id, "hints": list(hints)},
+        )
+        return bool(cursor.fetchone()[0])

@@ -1,0 +1,239 @@
+"""A worker's place in a job: made at the first claim, refreshed when rate or rights change."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from core.models import Membership
+from django.db import connection, transaction
+from django.db.models import Max, Min, Q
+from marketplace.models import Job, Qualification, Task
+from payments.services import escrow, rates
+
+from core import clock, errors
+from payments import pricing
+from workers import scoring
+from workers.models import Assignment, Grant, SkillRecord, Worker, WorkerJob
+
+from . import reputation
+
+GOLD_CREDIT = 2  # gold tasks a worker may claim before the next refill
+
+
+@dataclass(frozen=True)
+class Eligibility:
+    """Whether a worker may claim in a job; ``code`` says why not, ``missing`` what to get."""
+
+    ok: bool
+    code: str = ""
+    detail: str = ""
+    missing: list[dict[str, str]] = field(default_factory=list)
+
+
+class JobNotLive(errors.Conflict):
+    """The job takes no claims now."""
+
+    code = "job_not_live"
+
+
+class NotQualified(errors.Forbidden):
+    """The worker may not claim in this job; ``missing`` names what would change that."""
+
+    code = "not_qualified"
+
+
+def eligibility(*, job: Job, worker: Worker) -> Eligibility:
+    """The one place that says whether and why a worker may not claim in a job (two statements)."""
+    if job.state != Job.State.LIVE or job.purpose != Job.Purpose.WORK:
+        return Eligibility(False, "job_not_live", "This job takes no new claims now.")
+    if worker.is_suspended:
+        return Eligibility(
+            False, "suspended", "Your account is suspended. Earned money stays payable."
+        )
+    record = SkillRecord.objects.filter(worker=worker, specialty=job.specialty).first()
+    if record is not None and record.is_suspended:
+        return Eligibility(
+            False, "suspended", f"You are suspended in {job.specialty}: {record.suspended_reason}"
+        )
+    if Membership.objects.filter(user_id=worker.pk, organization_id=job.organization_id).exists():
+        return Eligibility(False, "own_job", "Members of a requester cannot work on its jobs.")
+    missing = missing_qualifications(job=job, worker_id=worker.pk)
+    if missing:
+        names = ", ".join(m["name"] for m in missing)
+        return Eligibility(False, "not_qualified", f"This job asks for: {names}.", missing)
+    return Eligibility(True)
+
+
+def missing_qualifications(*, job: Job, worker_id: UUID) -> list[dict[str, str]]:
+    """Qualifications that the job asks for and the worker does not hold: id and name of each."""
+    wanted = list(job.required_qualifications)
+    if not wanted:
+        return []
+    now = clock.now()
+    held = set(
+        Grant.objects.filter(
+            Q(expires_at=None) | Q(expires_at__gt=now),
+            worker_id=worker_id,
+            qualification_id__in=wanted,
+            revoked_at=None,
+        ).values_list("qualification_id", flat=True)
+    )
+    names = dict(Qualification.objects.filter(pk__in=wanted).values_list("pk", "name"))
+    return [{"id": str(q), "name": names.get(q, "")} for q in wanted if q not in held]
+
+
+def require(eligible: Eligibility) -> None:
+    """Raise the problem that an ineligible worker is told.
+
+    Raises JobNotLive or NotQualified.
+    """
+    if eligible.ok:
+        return
+    if eligible.code == "job_not_live":
+        raise JobNotLive(eligible.detail)
+    problem = NotQualified(eligible.detail, missing=eligible.missing)
+    problem.code = eligible.code
+    raise problem
+
+
+def join(*, job_id: UUID, worker_id: UUID) -> WorkerJob:
+    """Make or refresh the worker's place in a job and its rate.
+
+    The cursor starts at a spread position, so that workers do not all scan the same dead entries at
+    the head of the queue. Raises NotFound, JobNotLive or NotQualified.
+    """
+    with transaction.atomic():
+        job = Job.objects.filter(pk=job_id).first()
+        worker = Worker.objects.filter(pk=worker_id).first()
+        if job is None or worker is None:
+            raise errors.NotFound("There is no such job.")
+        require(eligibility(job=job, worker=worker))
+        place, _ = WorkerJob.objects.get_or_create(
+            job=job,
+            worker=worker,
+            defaults={
+                "pos": _spread_start(job_id),
+                "joined_at": clock.now(),
+                "refill_after": clock.now(),
+            },
+        )
+        place = WorkerJob.objects.select_for_update().get(pk=place.pk)
+        _price(place, job)
+        _refill(place, job)
+        place.save()
+        return place
+
+
+def _spread_start(job_id: UUID) -> int:
+    ends = Task.objects.filter(job_id=job_id, is_open=True).aggregate(
+        low=Min("pos"), high=Max("pos")
+    )
+    if ends["low"] is None:
+        return 0
+    return random.randint(ends["low"] - 1, ends["high"])  # noqa: S311  (no secret)
+
+
+def _price(place: WorkerJob, job: Job) -> None:
+    card = rates.get(job.card_version)
+    tier = scoring.tier_of(reputation.skill(place.worker_id, job.specialty), job.specialty)
+    multiplier = card.tier_multiplier(tier.level)
+    place.tier = multiplier
+    place.tier_lower_bound = tier.lower_bound
+    place.unit_price = pricing.worker_rate(
+        card,
+        base_rate_micros=job.base_rate_micros,
+        specialty=job.specialty,
+        difficulty=job.difficulty,
+        tier=multiplier,
+    )
+    place.specialty_factor = card.specialties.get(job.specialty, Decimal(1))
+    place.floor_per_hour_micros = card.floor_per_hour_micros
+    place.fee_rate = card.fee_rate
+    place.card_version = card.version
+    place.gold_share = reputation.gold_share(place.worker_id, job)
+    place.is_stale = False
+
+
+def _refill(place: WorkerJob, job: Job) -> None:
+    """Reserve gold credits for this worker, so that a gold claim never needs a shared counter."""
+    gold = Task.objects.filter(job=job, role=Task.Role.GOLD, state=Task.State.OPEN)
+    unit = gold.aggregate(unit=Max("slot_reserve_micros"))["unit"]
+    if unit is None:
+        return
+    if place.gold_credit and place.gold_unit_micros < unit:
+        escrow.unreserve(
+            job_id=job.pk,
+            line="gold",
+            amount_micros=place.gold_credit * place.gold_unit_micros,
+        )
+        place.gold_credit = 0
+    place.gold_unit_micros = unit
+    done = Assignment.objects.filter(worker_id=place.worker_id, job_id=place.job_id)
+    undone = gold.exclude(pk__in=done.values("task"))
+    if not undone.filter(pos__gt=place.gold_pos).exists():
+        first = undone.order_by("pos").values_list("pos", flat=True).first()
+        if first is None:
+            _return_credit(place, job)
+            return
+        place.gold_pos = first - 1
+    want = GOLD_CREDIT - place.gold_credit
+    if want > 0:
+        place.gold_credit += escrow.reserve_up_to(
+            job_id=job.pk, line="gold", unit_micros=unit, count=want
+        )
+
+
+def _return_credit(place: WorkerJob, job: Job) -> None:
+    if place.gold_credit:
+        escrow.unreserve(
+            job_id=job.pk, line="gold", amount_micros=place.gold_credit * place.gold_unit_micros
+        )
+        place.gold_credit = 0
+
+
+_DUE = """
+    SELECT wj.id FROM workers_workerjob wj JOIN marketplace_job j ON j.id = wj.job_id
+    WHERE wj.gold_credit < %s AND wj.refill_after <= core_now() AND j.state = 'live'
+    UNION ALL
+    SELECT wj.id FROM workers_workerjob wj JOIN marketplace_job j ON j.id = wj.job_id
+    WHERE wj.gold_credit > 0 AND j.state = 'closing'
+    LIMIT %s
+"""
+
+
+def refill_gold(*, limit: int = 200) -> int:
+    """Sweep: top up gold credits in live jobs, and give them back where a job is ending.
+
+    Returns the number of places looked at. One short transaction a place, because a place that is
+    locked makes that worker's claim wait; safe to run twice and side by side.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE, [GOLD_CREDIT, limit])
+        ids = [row[0] for row in cursor.fetchall()]
+    for pk in ids:
+        with transaction.atomic():
+            place = (
+                WorkerJob.objects.select_for_update(of=("self",), skip_locked=True)
+                .select_related("job")
+                .filter(pk=pk)
+                .first()
+            )
+            if place is None:
+                continue
+            before = place.gold_credit
+            if place.job.state == Job.State.LIVE:
+                _refill(place, place.job)
+            else:
+                _return_credit(place, place.job)
+            # Nothing to give now: no gold undone by this worker, or no budget. Look again later.
+            place.refill_after = clock.now() + timedelta(
+                seconds=2 if place.gold_credit != before else 60
+            )
+            place.save(
+                update_fields=["gold_credit", "gold_pos", "gold_unit_micros", "refill_after"]
+            )
+    return len(ids)

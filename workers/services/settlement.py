@@ -1,0 +1,126 @@
+"""Paying: accepted and credited in one transaction, in batches of one job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F
+from marketplace.models import Job
+from payments.services import earnings
+
+from core import clock
+from workers.models import Assignment, Worker
+
+BATCH = 500
+PROVEN_AFTER = 20  # accepted answers after which a worker's hold is the shorter one
+
+_DUE_JOBS = """
+    SELECT DISTINCT job_id FROM workers_assignment
+    WHERE state = 'submitted' AND judged_at IS NOT NULL AND settle_after <= core_now()
+    LIMIT 50
+"""
+
+_DUE = """
+    SELECT id FROM workers_assignment
+    WHERE job_id = %s AND state = 'submitted' AND judged_at IS NOT NULL
+      AND settle_after <= core_now()
+    ORDER BY settle_after LIMIT %s
+    FOR UPDATE SKIP LOCKED
+"""
+
+
+def sweep(*, limit: int = BATCH) -> int:
+    """Sweep: accept and pay what is due, one batch for each job that has something due.
+
+    Returns the number of assignments accepted. Silence accepts: in a REVIEW job ``settle_after`` is
+    the end of the review window, and nothing but a rejection takes an answer out of this sweep.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_DUE_JOBS)
+        jobs = [row[0] for row in cursor.fetchall()]
+    return sum(settle_job(job_id=job_id, limit=limit) for job_id in jobs)
+
+
+def settle_job(*, job_id: UUID, limit: int = BATCH) -> int:
+    """Accept and credit one batch of a job. ACCEPTED and the earning commit together or not at all.
+
+    Batches of one job run one after the other (they share the job's escrow row); a second sweep
+    leaves at once. Returns the number of assignments accepted.
+    """
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 7))", [str(job_id)])
+        if not cursor.fetchone()[0]:
+            return 0
+        cursor.execute(_DUE, [job_id, limit])
+        ids = [row[0] for row in cursor.fetchall()]
+        if not ids:
+            return 0
+        now = clock.now()
+        job = Job.objects.get(pk=job_id)
+        rows = list(Assignment.objects.filter(pk__in=ids).order_by("id"))
+        workers = Worker.objects.in_bulk({row.worker_id for row in rows})
+        earnings.credit([_accepted(row, job, workers[row.worker_id]) for row in rows], now=now)
+        Assignment.objects.filter(pk__in=ids).update(
+            state=Assignment.State.ACCEPTED, settled_at=now
+        )
+        _count(rows)
+        return len(rows)
+
+
+def _count(rows: Sequence[Assignment]) -> None:
+    counts: dict[UUID, int] = {}
+    for row in rows:
+        counts[row.worker_id] = counts.get(row.worker_id, 0) + 1
+    # In id order, so that two batches of different jobs cannot wait for each other.
+    for worker_id in sorted(counts):
+        Worker.objects.filter(pk=worker_id).update(
+            accepted_count=F("accepted_count") + counts[worker_id]
+        )
+
+
+def _accepted(row: Assignment, job: Job, worker: Worker) -> earnings.AcceptedWork:
+    proven = worker.accepted_count >= PROVEN_AFTER
+    notes = [] if not row.is_late else ["submitted late"]
+    if worker.is_suspended:
+        notes.append("worker suspended")
+    return earnings.AcceptedWork(
+        assignment_id=row.pk,
+        worker_id=row.worker_id,
+        job_id=job.pk,
+        organization_id=job.organization_id,
+        quote=quote_of(row, job),
+        amount_micros=row.guaranteed_micros,
+        fee_micros=row.fee_micros,
+        reserve_micros=row.reserve_micros,
+        line="gold" if row.role == Assignment.Role.GOLD else "work",
+        hold_days=settings.HOLD_DAYS_PROVEN if proven else settings.HOLD_DAYS_NEW,
+        hold_reason="proven worker" if proven else "new worker",
+        risk_notes=notes,
+    )
+
+
+def quote_of(row: Assignment, job: Job) -> dict[str, Any]:
+    """The frozen quote of an assignment as the receipt keeps it; decimals are strings."""
+    return {
+        "currency": row.currency,
+        "unit": job.unit,
+        "units": str(row.units),
+        "unit_price": str(row.unit_price),
+        "base_rate_micros": job.base_rate_micros,
+        "specialty": job.specialty,
+        "specialty_factor": str(row.specialty_factor),
+        "difficulty": str(job.difficulty),
+        "tier": str(row.tier),
+        "tier_lower_bound": None if row.tier_lower_bound is None else str(row.tier_lower_bound),
+        "floor_per_hour_micros": row.floor_per_hour_micros,
+        "seconds_per_unit": str(row.seconds_per_unit),
+        "fee_rate": str(row.fee_rate),
+        "guaranteed_micros": row.guaranteed_micros,
+        "bonus_max_micros": row.bonus_max_micros,
+        "fee_micros": row.fee_micros,
+        "card_version": row.card_version,
+    }

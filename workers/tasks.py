@@ -1,0 +1,29 @@
+"""The labour plane's sweeps. Each handles a bounded batch and may run zero, one or many times."""
+
+from core.sweeps import sweep
+
+from .services import assignments, judging, places, settlement
+
+
+@sweep(name="workers.expire", queue="expiry", every=10)
+def expire() -> int:
+    """End overdue claims and give their slots back."""
+    return assignments.expire()
+
+
+@sweep(name="workers.judge", queue="judging", every=1)
+def judge() -> int:
+    """Judge submitted answers."""
+    return judging.judge_batch()
+
+
+@sweep(name="workers.settle", queue="settlement", every=1)
+def settle() -> int:
+    """Accept and pay what is due."""
+    return settlement.sweep()
+
+
+@sweep(name="workers.refill_gold", queue="judging", every=3)
+def refill_gold() -> int:
+    """Top up gold credits of live jobs, return those of ending ones."""
+    return places.refill_gold()
