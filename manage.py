@@ -1,15 +1,14 @@
 #!/usr/bin/env python
 """Run a management command, with the embedded servers when none are configured."""
 
-import os
 import sys
 
 
 def main() -> None:
     """Pick the settings, bring up what the command needs, and hand over to Django."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
-    from config import embedded
+    from config import embedded, environment
 
+    environment.load("local")
     embedded.ensure_for_command(sys.argv[1:])
     from django.core.management import execute_from_command_line
 

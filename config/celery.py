@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import os
+import warnings
 from typing import Any
 
 from celery import Celery
+from celery.platforms import SecurityWarning
 from celery.signals import setup_logging
 from kombu import Queue
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.local")
+from config import environment
+
+environment.load("production")
 
 from django.apps import apps
 from django.conf import settings
@@ -80,6 +83,9 @@ def configuration(redis_url: str) -> dict[str, Any]:
         "timezone": "UTC",
     }
 
+
+# The warning is about pickled messages; ours are JSON, on a broker that only we can reach.
+warnings.filterwarnings("ignore", category=SecurityWarning)
 
 app = Celery("piecework", set_as_current=True)
 app.conf.update(configuration(settings.REDIS_URL))

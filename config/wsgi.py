@@ -2,7 +2,9 @@
 
 import os
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
+from config import environment
+
+environment.load("production")
 os.environ["PIECEWORK_PROCESS"] = "web"
 
 from django.core.wsgi import get_wsgi_application

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from config import environment
 from config.embedded import places, postgres, valkey
 
 #: Commands that talk to no server, or that start the servers themselves.
@@ -85,11 +86,17 @@ def ensure_for_command(argv: Sequence[str]) -> None:
     Production never starts anything: there, a missing address is refused by the settings.
     """
     command = argv[0] if argv else "help"
-    production = os.environ.get("DJANGO_SETTINGS_MODULE", "").endswith(".production")
-    if production or command in WITHOUT_SERVERS or "--help" in argv or not any(wanted()):
+    if (
+        environment.settings_are("production")
+        or command in WITHOUT_SERVERS
+        or "--help" in argv
+        or not any(wanted())
+    ):
         return
+    name = places.TEST if environment.settings_are("test") else places.MAIN
     try:
-        hold()
-        ensure()
+        if name == places.MAIN:  # the test cluster stays up between runs
+            hold(name)
+        ensure(name)
     except places.EmbeddedError as error:
         sys.exit(f"Could not start the embedded servers: {error}")

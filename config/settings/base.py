@@ -12,12 +12,10 @@ from typing import Any
 
 import environ
 
-from config import embedded
+from config import embedded, environment
 
-BASE_DIR = Path(__file__).resolve().parents[2]
+BASE_DIR = environment.CHECKOUT
 env = environ.Env()
-if (BASE_DIR / ".env").exists() and "pytest" not in sys.modules:
-    env.read_env(BASE_DIR / ".env")
 
 DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY", default="")
@@ -104,9 +102,8 @@ def database(url: str) -> dict[str, Any]:
     return {**settings, "OPTIONS": {**options, **settings.get("OPTIONS", {})}}
 
 
-_embedded = embedded.addresses()
-DATABASE_URL = env.str("DATABASE_URL", default="") or _embedded.database_url
-REDIS_URL = env.str("REDIS_URL", default="") or _embedded.redis_url
+DATABASE_URL = env.str("DATABASE_URL", default="") or embedded.addresses().database_url
+REDIS_URL = env.str("REDIS_URL", default="") or embedded.addresses().redis_url
 DATABASES = {"default": database(DATABASE_URL)}
 
 CACHES: dict[str, dict[str, Any]] = {

@@ -15,6 +15,7 @@ STORAGES = {
 }
 # Static files come straight from their sources: nothing to collect before the first page.
 WHITENOISE_USE_FINDERS = True
+STATIC_ROOT = None
 
 # Mail goes to a folder that the page /outbox shows, unless EMAIL_URL names a server.
 if not env.str("EMAIL_URL", default=""):

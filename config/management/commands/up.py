@@ -153,7 +153,7 @@ def children(port: int, metrics: Path, options: dict[str, Any]) -> list[Child]:
             "web",
             [
                 *_module("granian"), "--interface", "wsgi", "--host", HOST, "--port", str(port),
-                "--workers", str(options["web_processes"]), "--blocking-threads", "8",
+                "--workers", str(options["web_processes"]), "--blocking-threads", "5",
                 "--respawn-failed-workers", "--workers-kill-timeout", "20",
                 "--log-level", "warning", "config.wsgi:application",
             ],
