@@ -1,0 +1,1 @@
+"""What leaves this system for addresses that others choose."""
