@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, BinaryIO
 
+from marketplace.exports.rows import Outgrown
+
 _FORMULA = re.compile(r"[\s']*[=+\-@＝＋－＠]|'*[\t\r\n]")
 _BEFORE = ("task", "external_id")
 _AFTER = (
@@ -57,11 +59,17 @@ class Csv:
         try:
             writer = csv.writer(text, lineterminator="\r\n")
             names = columns(layout)
+            known = {
+                part: frozenset(layout[part])
+                for part in ("data", "value")
+                if layout.get(part) is not None
+            }
             is_raw = bool(layout.get("raw"))
             if is_first:
                 writer.writerow([_text(name, is_raw=is_raw) for name in names])
             count = 0
             for count, row in enumerate(rows, start=1):  # noqa: B007
+                _require_place(row, known)
                 writer.writerow([_cell(_pick(row, name), is_raw=is_raw) for name in names])
             return count
         finally:
@@ -71,6 +79,14 @@ class Csv:
 def _fields(part: str, layout: Mapping[str, Any]) -> list[str]:
     names = layout.get(part)
     return [part] if names is None else [f"{part}.{name}" for name in names]
+
+
+def _require_place(row: Mapping[str, Any], known: Mapping[str, frozenset[str]]) -> None:
+    for part, names in known.items():
+        if row[part] is not None and not (
+            isinstance(row[part], dict) and row[part].keys() <= names
+        ):
+            raise Outgrown(part)
 
 
 def _pick(row: Mapping[str, Any], column: str) -> Any:

@@ -33,6 +33,9 @@ class Format(Protocol):
 
         `layout` is what is fixed for the whole file: the options, and the names of the data
         and value fields that occur (`data`, `value`: lists of text, or None for too many).
+
+        Raises:
+            rows.Outgrown: a row has a field that the layout does not name.
         """
         ...
 

@@ -69,6 +69,7 @@ def receiver(
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True
+        request_queue_size = 128
 
         def handle_error(self, *_args: Any) -> None:
             pass  # a caller that hangs up is part of the trial

@@ -1,0 +1,109 @@
+"""Reading a job's results in order of their tasks, a page at a time, however many there are.
+
+Each page is a statement of its own behind the last task read: no transaction, snapshot or
+connection is held while a slow reader takes its time. A row is as it was when its page was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import Func, QuerySet, TextField
+
+from marketplace.exports import jsonl, rows
+from marketplace.models import Annotation, Job, Resolution, Task
+
+PAGE = 200
+#: Data or value with more fields than this are one column of JSON in a table.
+FIELDS_CAP = 200
+
+
+def page(job: Job, *, after: UUID | None = None, limit: int = PAGE) -> list[dict[str, Any]]:
+    """Read up to `limit` results of tasks behind `after`, in order of task id."""
+    resolutions = Resolution.objects.filter(task__job_id=job.id, is_current=True)
+    if after is not None:
+        resolutions = resolutions.filter(task_id__gt=after)
+    found = list(resolutions.order_by("task_id").values(*rows.FIELDS)[:limit])
+    named = {vote["annotation"] for one in found for vote in one["votes"] if "annotation" in vote}
+    answers = {
+        str(key): (author, answer)
+        for key, author, answer in Annotation.objects.filter(id__in=named).values_list(
+            "id", "author_ref", "answer"
+        )
+    }
+    return [
+        rows.result_row(one, job_id=job.id, currency=job.currency, answers=answers) for one in found
+    ]
+
+
+class Pages:
+    """All results behind a task, up to a limit; `last` is the task read last."""
+
+    def __init__(self, job: Job, *, after: UUID | None = None, limit: int | None = None) -> None:
+        self._job = job
+        self._left = limit
+        self.last = after
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows, reading the next page when it is asked for."""
+        while self._left is None or self._left > 0:
+            size = PAGE if self._left is None else min(PAGE, self._left)
+            found = page(self._job, after=self.last, limit=size)
+            for row in found:
+                self.last = UUID(row["task"])
+                yield row
+            if len(found) < size:
+                return
+            if self._left is not None:
+                self._left -= size
+
+
+def stream(job: Job) -> Iterator[bytes]:
+    """Yield all results as lines of JSON, a page of lines at a time."""
+    after = None
+    while found := page(job, after=after):
+        if not connection.in_atomic_block:
+            # A reader may be slow: others need the connection meanwhile.
+            connection.close()
+        yield b"".join(map(jsonl.line, found))
+        if len(found) < PAGE:
+            return
+        after = UUID(found[-1]["task"])
+
+
+def count(job: Job) -> int:
+    """Count the results there are now."""
+    return Resolution.objects.filter(task__job_id=job.id, is_current=True).count()
+
+
+def fields(job: Job) -> dict[str, list[str] | None]:
+    """Name the fields that occur in `data` and `value`, sorted; None for more than 200.
+
+    None also when some are not objects: then there are no fields to name.
+    """
+    tasks = Task.objects.filter(job_id=job.id, role=Task.Role.WORK)
+    resolutions = Resolution.objects.filter(task__job_id=job.id, is_current=True)
+    return {"data": _keys(tasks, "data"), "value": _keys(resolutions, "value")}
+
+
+_KEYS = """
+SELECT DISTINCT key
+  FROM ({rows}) AS found (fields)
+ CROSS JOIN LATERAL jsonb_object_keys(
+       CASE WHEN jsonb_typeof(fields) = 'object' THEN fields ELSE '{{}}' END) AS key
+ LIMIT %s
+"""
+
+
+def _keys(found: QuerySet[Any], column: str) -> list[str] | None:
+    kinds = found.annotate(kind=Func(column, function="jsonb_typeof", output_field=TextField()))
+    if kinds.filter(kind__in=["array", "string", "number", "boolean"]).exists():
+        return None
+    inner, parameters = found.values_list(column).query.sql_with_params()
+    with connection.cursor() as cursor:
+        cursor.execute(_KEYS.format(rows=inner), [*parameters, FIELDS_CAP + 1])
+        keys = sorted(key for (key,) in cursor.fetchall())
+    return None if len(keys) > FIELDS_CAP else keys

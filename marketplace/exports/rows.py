@@ -1,0 +1,98 @@
+"""The shape of a result: the one that pages, the stream and every export format give."""
+
+from __future__ import annotations
+
+import base64
+import functools
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from core.http.serializers import money
+from django.utils.crypto import salted_hmac
+
+#: What a result row is made of, as names of a current resolution's fields.
+FIELDS = (
+    "task_id",
+    "task__external_id",
+    "task__data",
+    "task__state",
+    "value",
+    "confidence",
+    "rule",
+    "votes",
+    "is_escalated",
+    "round",
+    "interface_id",
+    "interface__version",
+    "interface__kind",
+    "created_at",
+    "cost_micros",
+)
+
+
+class Outgrown(Exception):
+    """A row has fields that the layout of a file has no place for: the file must start over."""
+
+
+@functools.lru_cache(maxsize=65536)
+def pseudonym(*, job_id: UUID, worker_id: UUID) -> str:
+    """Name a worker towards a requester: the same within a job, unlinkable between jobs.
+
+    80 bits of an HMAC with a key derived from the secret key; whoever lacks the key can neither
+    compute nor reverse it, and a changed key changes the names.
+    """
+    mac = salted_hmac("marketplace.pseudonym", f"{job_id}:{worker_id}", algorithm="sha256")
+    return "w_" + base64.b32encode(mac.digest()[:10]).decode().lower()
+
+
+def result_row(
+    found: Mapping[str, Any],
+    *,
+    job_id: UUID,
+    currency: str,
+    answers: Mapping[str, tuple[UUID, Any]],
+) -> dict[str, Any]:
+    """Render one result.
+
+    `found` holds FIELDS of a current resolution; `answers` gives author and answer of each
+    annotation that its votes name, by id in text.
+    """
+    cost = found["cost_micros"]
+    return {
+        "task": str(found["task_id"]),
+        "external_id": found["task__external_id"],
+        "data": found["task__data"],
+        "value": found["value"],
+        "confidence": found["confidence"],
+        "rule": found["rule"],
+        "votes": [
+            _vote(vote, job_id=job_id, answers=answers)
+            for vote in found["votes"]
+            if vote.get("annotation") in answers
+        ],
+        "escalated": found["is_escalated"],
+        "state": found["task__state"],
+        "round": found["round"],
+        "interface": {
+            "id": str(found["interface_id"]),
+            "version": found["interface__version"],
+            "kind": found["interface__kind"],
+        },
+        "resolved_at": utc(found["created_at"]),
+        "cost": None if cost is None else money(cost, currency),
+    }
+
+
+def utc(moment: datetime) -> str:
+    """Write a moment in UTC as ISO 8601 with a Z."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _vote(
+    vote: Mapping[str, Any], *, job_id: UUID, answers: Mapping[str, tuple[UUID, Any]]
+) -> dict[str, Any]:
+    author, answer = answers[vote["annotation"]]
+    shown = {"worker": pseudonym(job_id=job_id, worker_id=author), "answer": answer}
+    return {**shown, "weight": vote["weight"]} if "weight" in vote else shown
