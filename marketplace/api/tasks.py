@@ -1,0 +1,101 @@
+"""Tasks of a job: imported as a stream, listed, decided by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from core.http.serializers import StrictJSON, StrictSerializer, StrictString
+from core.http.views import Access, ApiView
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from marketplace.api import rendering, shapes, uploads
+from marketplace.imports import rows
+from marketplace.models import Resolution, Task
+from marketplace.services import tasks
+
+READ = Access(scope="jobs:read", role="viewer")
+
+
+class TasksQuery(StrictSerializer):
+    """Filters of the list."""
+
+    state = serializers.ChoiceField(choices=Task.State.choices, required=False)
+    role = serializers.ChoiceField(choices=Task.Role.choices, required=False)
+    external_id = StrictString(max_length=200, required=False)
+
+
+class AdjudicateInput(StrictSerializer):
+    """``answer`` has the shape that the job's interface asks for."""
+
+    answer = StrictJSON()
+
+
+def _current(task_ids: list[UUID]) -> dict[UUID, Resolution]:
+    found = Resolution.objects.filter(task_id__in=task_ids, is_current=True)
+    return {one.task_id: one for one in found}
+
+
+class TasksView(ApiView):
+    """A job's tasks."""
+
+    access = {"GET": READ, "POST": uploads.ACCESS}
+    queries = {"GET": TasksQuery, "POST": uploads.UploadQuery}
+    responses = {"GET": {200: shapes.TaskShape(many=True)}, "POST": {200: shapes.ImportShape}}
+
+    def get(self, request: Request, job: UUID) -> Response:
+        """In order of id, a page at a time, with what was concluded."""
+        row = rendering.own_job(self.caller.organization_id, job)
+        query = self.query(TasksQuery)
+        found = Task.objects.filter(job=row)
+        for name in ("state", "role", "external_id"):
+            if name in query:
+                found = found.filter(**{name: query[name]})
+
+        def render_all(page: list[Task]) -> list[dict[str, Any]]:
+            current = _current([one.pk for one in page])
+            return [rendering.task(one, current.get(one.pk)) for one in page]
+
+        return self.page_of(found, render_all, order="id")
+
+    def post(self, request: Request, job: UUID) -> Response:
+        """Import NDJSON or CSV of any size; repeatable by external id."""
+        row = rendering.own_job(self.caller.organization_id, job)
+        query = self.query(uploads.UploadQuery)
+        with uploads.spooled(request) as upload:
+            found = tasks.import_rows(
+                job=row,
+                rows=rows.parse(upload.file, upload.content_type),
+                on_error=query["on_error"],
+                by=self.caller.user_id,
+            )
+        return Response(uploads.render(found))
+
+
+class TaskView(ApiView):
+    """One task."""
+
+    access = {"GET": READ}
+    responses = {"GET": {200: shapes.TaskShape}}
+
+    def get(self, request: Request, task: UUID) -> Response:
+        """The task with what was concluded."""
+        row = rendering.own_task(self.caller.organization_id, task)
+        return Response(rendering.task(row, _current([row.pk]).get(row.pk)))
+
+
+class AdjudicateView(ApiView):
+    """Decide a task that the crowd could not."""
+
+    access = {"POST": Access(scope="jobs:write", role="manager", idempotency="natural")}
+    bodies = {"POST": AdjudicateInput}
+    responses = {"POST": {200: shapes.ResolutionShape}}
+
+    def post(self, request: Request, task: UUID) -> Response:
+        """The answer given here is the task's; the votes stay as they were."""
+        row = rendering.own_task(self.caller.organization_id, task)
+        body = self.body(AdjudicateInput)
+        made = tasks.adjudicate(task=row, answer=body["answer"], by=self.caller.user_id)
+        return Response(rendering.resolved(made))
