@@ -90,7 +90,8 @@ def _gold_ratio(job: Job, figures: JobStats | None) -> Decimal:
     """Gold answers for each answer of work."""
     if figures is None or not figures.gold_tasks:
         return Decimal(0)
-    return job.gold_share / (1 - job.gold_share)
+    share = Decimal(job.gold_share)
+    return share / (1 - share)
 
 
 def quote(
@@ -103,7 +104,7 @@ def quote(
     tiers = [Decimal(1), EXPECTED_TIER, max(multiplier for _, multiplier in card.tiers)]
     low, usual, top = (load.cost(job, card, tier) for tier in tiers)
     answers = expected_answers(job, figures)
-    share = job.gold_share if figures.gold_tasks or tasks is not None else Decimal(0)
+    share = Decimal(job.gold_share if figures.gold_tasks or tasks is not None else 0)
     ratio = share / (1 - share)
     count = load.tasks or 1
     seconds, is_measured = _seconds(job, figures, load.units / count)

@@ -99,13 +99,15 @@ def update_draft(*, job: Job, fields: Mapping[str, Any], by: UUID) -> Job:
         row = _locked(job)
         if row.state != Job.State.DRAFT:
             return _update_running(row, fields)
-        interface = row.interface
+        interface, unit = row.interface, row.unit
         made = _define(row.organization_id, {**_current(row), **fields})
         for name, value in made.columns.items():
             setattr(row, name, value)
         if (made.kind, made.spec) != (interface.kind, interface.spec):
             _require_no_known_answers(row)
             row.interface = _interface(made.kind, made.spec, interface.version + 1)
+        if row.unit != unit and Task.objects.filter(job=row).exists():
+            raise NotADraft("The tasks were measured in the present unit; it cannot change.")
         row.save(update_fields=[*made.columns, "interface"])
         prices.reprice_tasks(row)
         return row

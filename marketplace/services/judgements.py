@@ -17,11 +17,12 @@ from uuid import UUID
 import orjson
 from django.db import connection, transaction
 
+from core import errors
 from marketplace.labeling import registry
 from marketplace.quality import consensus
 from marketplace.quality.consensus import AuthorFacts
 from marketplace.services import conclusions
-from marketplace.services.conclusions import TaskOutcome
+from marketplace.services.conclusions import Conclusion, Request, TaskOutcome
 
 Facts = Mapping[tuple[str, UUID], AuthorFacts]
 
@@ -126,3 +127,77 @@ def authors_of(task_ids: Collection[UUID]) -> dict[str, set[UUID]]:
             for specialty, author in cursor.fetchall():
                 found.setdefault(specialty, set()).add(author)
     return found
+
+
+_TASKS = """
+SELECT id, job_id, external_id, state, wanted, taken, remaining, max_overlap, is_audit,
+    slot_reserve_micros, round
+FROM marketplace_task WHERE id = ANY(%s) AND role = 'work' ORDER BY id FOR NO KEY UPDATE
+"""
+
+_JOBS = """
+SELECT j.id, j.organization_id, j.state, j.specialty, j.interface_id, i.kind, i.spec::text,
+    j.quality::text
+FROM marketplace_job j JOIN marketplace_interface i ON i.id = j.interface_id
+WHERE j.id = ANY(%s)
+"""
+
+_ANSWERS = """
+SELECT task_id, id, author_ref, answer::text, is_excluded, round
+FROM marketplace_annotation
+WHERE task_id = ANY(%s) AND is_counted
+ORDER BY task_id, created_at, id
+"""
+
+
+@dataclass(slots=True)
+class _Task:
+    id: UUID
+    job_id: UUID
+    external_id: str | None
+    state: str
+    wanted: int
+    taken: int
+    remaining: int
+    max_overlap: int
+    is_audit: bool
+    slot_reserve_micros: int
+    round: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    task_id: UUID
+    id: UUID
+    author_ref: UUID
+    answer: str
+    is_excluded: bool
+    round: int
+
+
+def resolve(
+    task_ids: Iterable[UUID], facts: Facts, *, now: datetime
+) -> list[TaskOutcome]:
+    """Decide the work tasks whose slots are all answered. The caller owns the transaction.
+
+    ``facts`` says how good the authors are, by specialty and author; one without facts is an author
+    of whom nothing is known. A decided task is resolved or escalated; one that needs another answer
+    opens a slot when the budget covers it and the job still runs, and else is parked or keeps its
+    best answer. Deciding a task again (after an answer was excluded) replaces its resolution.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_TASKS, [sorted(task_ids)])
+        tasks = [_Task(*row) for row in cursor.fetchall()]
+        if not tasks:
+            return []
+        cursor.execute(_JOBS, [sorted({task.job_id for task in tasks})])
+        jobs = {row[0]: _Job(*row) for row in cursor.fetchall()}
+        cursor.execute(_ANSWERS, [[task.id for task in tasks]])
+        answers: dict[UUID, list[_Answer]] = {}
+        for row in cursor.fetchall():
+            answers.setdefault(row[0], []).append(_Answer(*row))
+    judged = [_judge(task, jobs[task.job_id], answers.get(task.id, []), facts) for task in tasks]
+    conclusions.conclude([one for one in judged if isinstance(one, Conclusion)], now=now)
+    requests = [one for one in judged if isinstance(one, Request)]
+    opened = conclusions.ask_more(requests, now=now) if requests else set()
+    return [_outcome(one, opened) for one in judged]

@@ -1,0 +1,54 @@
+"""What was concluded for a job's tasks: as pages, or all of it as a stream."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from core.http.serializers import StrictInteger, StrictSerializer, StrictString
+from core.http.views import Access, ApiView
+from django.http import HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core import errors
+from marketplace.api import rendering, results_stream, shapes
+from marketplace.exports import results
+
+PAGE_CAP = 200
+
+
+class ResultsQuery(StrictSerializer):
+    """``after`` is the last page's ``next``."""
+
+    limit = StrictInteger(min_value=1, max_value=PAGE_CAP, required=False, default=50)
+    after = StrictString(max_length=36, required=False)
+
+
+def _after(text: str | None) -> UUID | None:
+    if text is None:
+        return None
+    try:
+        return UUID(text)
+    except ValueError as problem:
+        raise errors.Invalid("Not a cursor of ours.", errors={"after": ["Unknown."]}) from problem
+
+
+class ResultsView(ApiView):
+    """A job's results."""
+
+    access = {"GET": Access(scope="jobs:read", role="viewer")}
+    queries = {"GET": ResultsQuery}
+    responses = {"GET": {200: shapes.ResultsPage}}
+
+    def get(self, request: Request, job: UUID) -> HttpResponseBase:
+        """In order of task; with `Accept: application/x-ndjson` all of them, line by line."""
+        row = rendering.own_job(self.caller.organization_id, job)
+        query = self.query(ResultsQuery)
+        after = _after(query.get("after"))
+        if results_stream.CONTENT_TYPE in request.headers.get("Accept", ""):
+            return results_stream.respond(row)
+        limit = query["limit"]
+        found = results.page(row, after=after, limit=limit)
+        return Response(
+            {"data": found, "next": found[-1]["task"] if len(found) == limit else None}
+        )

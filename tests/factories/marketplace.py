@@ -1,0 +1,121 @@
+"""Jobs, tasks and answers for trials, made by the services themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from core.ids import new_id
+from core.services import accounts
+from payments.services import wallets
+
+from core import clock
+from marketplace.imports.lines import Record
+from marketplace.imports.rows import ParsedRow
+from marketplace.models import Annotation, Job, Task
+from marketplace.services import gold, jobs, opening, tasks
+
+CHOICES = {"choices": [{"value": "yes", "label": "Yes"}, {"value": "no", "label": "No"}]}
+ENOUGH = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Requester:
+    user_id: UUID
+    organization_id: UUID
+
+
+def requester(*, credit_micros: int = 10 * ENOUGH) -> Requester:
+    """An organization with play money in its wallet."""
+    owner = accounts.create_user(email=f"{new_id()}@example.org", password=None)
+    organization = accounts.create_organization(name="Acme", by=owner.pk)
+    if credit_micros:
+        wallets.start_topup(
+            organization_id=organization.pk,
+            amount_micros=credit_micros,
+            currency="XTS",
+            by=owner.pk,
+            key=str(new_id()),
+        )
+    return Requester(owner.pk, organization.pk)
+
+
+def draft(whose: Requester | None = None, **fields: Any) -> Job:
+    """A draft of play money: is it so, yes or no."""
+    whose = whose or requester()
+    return jobs.create_draft(
+        organization_id=whose.organization_id,
+        by=whose.user_id,
+        fields={
+            "name": "Is it so?",
+            "kind": "choices",
+            "interface": CHOICES,
+            "base_rate_micros": 18_000,
+            "seconds_per_unit": 8,
+            "sandbox": True,
+            "auto_close": False,
+            **fields,
+        },
+    )
+
+
+def rows(count: int, *, start: int = 0, **facts: Any) -> Iterable[ParsedRow]:
+    for number in range(start, start + count):
+        yield ParsedRow(number + 1, f"t{number}", {"text": f"number {number}"}, **facts)
+
+
+def add_tasks(job: Job, count: int, *, start: int = 0) -> list[Task]:
+    """Import so many tasks; all work tasks of the job in order of position."""
+    tasks.import_rows(job=job, rows=rows(count, start=start), by=job.created_by_id)
+    return list(Task.objects.filter(job=job, role="work").order_by("pos"))
+
+
+def add_gold(job: Job, answers: Sequence[Any]) -> list[Task]:
+    """Import tasks with these known answers."""
+    gold.add(
+        job=job,
+        records=[
+            Record(n, {"external_id": f"g{n}", "data": {"text": f"gold {n}"}, "answer": answer})
+            for n, answer in enumerate(answers, start=1)
+        ],
+        by=job.created_by_id,
+    )
+    return list(Task.objects.filter(job=job, role="gold").order_by("pos"))
+
+
+def live(
+    count: int = 1, *, whose: Requester | None = None, budget_micros: int = ENOUGH, **fields: Any
+) -> Job:
+    """A launched job whose tasks are open as far as the budget goes."""
+    job = draft(whose, **fields)
+    add_tasks(job, count)
+    job = jobs.launch(job=job, budget_micros=budget_micros, by=job.created_by_id)
+    opening.open_parked()
+    return Job.objects.select_related("stats").get(pk=job.pk)
+
+
+def work(job: Job) -> list[Task]:
+    """The job's work tasks in order of position."""
+    return list(Task.objects.filter(job=job, role="work").order_by("pos"))
+
+
+def answer(task: Task, said: Any, *, author: UUID | None = None) -> Annotation:
+    """An answer of somebody who took a slot of the task, as the submit statement records it."""
+    if task.role == Task.Role.WORK:
+        changed = Task.objects.filter(pk=task.pk, remaining__gt=0).first()
+        assert changed is not None, "no free slot"
+        changed.taken += 1
+        changed.remaining -= 1
+        changed.is_open = changed.remaining > 0
+        changed.save(update_fields=["taken", "remaining", "is_open"])
+    return Annotation.objects.create(
+        task=task,
+        interface_id=task.job.interface_id,
+        assignment_ref=new_id(),
+        author_ref=author or new_id(),
+        answer=said,
+        round=task.round,
+        created_at=clock.now(),
+    )
