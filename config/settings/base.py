@@ -198,6 +198,8 @@ HOLD_DAYS_NEW = env.int("HOLD_DAYS_NEW", default=7)
 # --- behaviour -------------------------------------------------------------------------------
 #: Lets tests and demos move the clock that deadlines are decided by. Never in production.
 PIECEWORK_ADJUSTABLE_CLOCK = False
+#: Whether services wake sweeps through the broker; without, every sweep waits for its round.
+NUDGES = True
 #: Lets webhooks go to private and loopback addresses.
 WEBHOOKS_ALLOW_PRIVATE = False
 

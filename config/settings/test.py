@@ -43,6 +43,7 @@ MEDIA_ROOT = Path(gettempdir()) / f"piecework-test-media-{os.getuid()}-{_suffix}
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
 PIECEWORK_ADJUSTABLE_CLOCK = True
+NUDGES = False
 WEBHOOKS_ALLOW_PRIVATE = True
 STRIPE_API_BASE = None
 STRIPE_SECRET_KEY = "sk_test_suite"
