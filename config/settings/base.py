@@ -200,6 +200,9 @@ HOLD_DAYS_NEW = env.int("HOLD_DAYS_NEW", default=7)
 PIECEWORK_ADJUSTABLE_CLOCK = False
 #: Whether services wake sweeps through the broker; without, every sweep waits for its round.
 NUDGES = True
+#: Whether a change that makes a sweep due wakes it at once through the broker; without it, the
+#: sweep's next round does the work.
+NUDGES = env.bool("NUDGES", default=True)
 #: Lets webhooks go to private and loopback addresses.
 WEBHOOKS_ALLOW_PRIVATE = False
 
