@@ -16,8 +16,8 @@ def invariants(monkeypatch):
     """Invariants of our own in place of the planes'."""
     own = {}
 
-    def state(id, says, sql):
-        own[id] = audit.Invariant(id, says, lambda: sql)
+    def state(name, says, sql):
+        own[name] = audit.Invariant(name, says, lambda: sql)
 
     monkeypatch.setattr(audit, "registry", lambda: own)
     return state
@@ -59,7 +59,9 @@ def test_scripts_get_one_list_and_an_exit_status(invariants, db, capsys):
 
 @pytest.mark.django_db(transaction=True)
 def test_everything_is_seen_in_one_read_only_snapshot(invariants, capsys):
-    invariants("A1", "reads only", "SELECT 1 AS id WHERE current_setting('transaction_read_only') <> 'on'")
+    invariants(
+        "A1", "reads only", "SELECT 1 AS id WHERE current_setting('transaction_read_only') <> 'on'"
+    )
     invariants(
         "A2", "sees one moment",
         "SELECT 1 AS id WHERE current_setting('transaction_isolation') <> 'repeatable read'",
