@@ -37,7 +37,9 @@ class Assignment(models.Model):
     }
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    job = models.ForeignKey("marketplace.Job", on_delete=models.PROTECT, related_name="+")
+    job = models.ForeignKey(
+        "marketplace.Job", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     task = models.ForeignKey(
         "marketplace.Task", on_delete=models.PROTECT, related_name="+", db_index=False
     )
@@ -87,6 +89,14 @@ class Assignment(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["task", "worker"], name="assignment_once"),
+            models.CheckConstraint(
+                condition=Q(state__in=["claimed", "submitted", "returned", "expired"])
+                | Q(state__in=["accepted", "rejected", "reversed"]),
+                name="assignment_state",
+            ),
+            models.CheckConstraint(
+                condition=Q(role__in=["work", "gold"]), name="assignment_role"
+            ),
             # At most one live claim per worker and job, and one claimed ahead of it.
             models.UniqueConstraint(
                 fields=["job", "worker", "lane"],
@@ -128,6 +138,7 @@ class Assignment(models.Model):
         ]
         indexes = [
             models.Index(fields=["worker", "-id"], name="assignment_mine"),
+            models.Index(fields=["job", "-id"], name="assignment_of_job"),
             models.Index(
                 fields=["expires_at"], condition=Q(state="claimed"), name="assignment_due"
             ),

@@ -54,7 +54,9 @@ class Offer(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+")
     job = models.ForeignKey("marketplace.Job", on_delete=models.PROTECT, related_name="+")
-    task = models.ForeignKey("marketplace.Task", on_delete=models.PROTECT, related_name="+")
+    task = models.ForeignKey(
+        "marketplace.Task", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     state = models.CharField(max_length=12, choices=State, default=State.OFFERED)
     slot_open_at = models.DateTimeField()
     offered_at = models.DateTimeField()

@@ -41,7 +41,7 @@ class Grant(models.Model):
 
 
 class Attempt(models.Model):
-    """One try at an exam: its tasks are assignments of role ``exam``, graded at once."""
+    """One try at an exam; each answer is graded at once."""
 
     class State(models.TextChoices):
         OPEN = "open"
@@ -91,7 +91,9 @@ class ExamAnswer(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    attempt = models.ForeignKey(Attempt, on_delete=models.PROTECT, related_name="+")
+    attempt = models.ForeignKey(
+        Attempt, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     task = models.ForeignKey("marketplace.Task", on_delete=models.PROTECT, related_name="+")
     number = models.SmallIntegerField()
     answer = models.JSONField(null=True, blank=True)

@@ -38,7 +38,7 @@ class SkillRecord(models.Model):
     squared grades; ``gold_answers`` counts every judged check ever, without decay.
     """
 
-    worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+")
+    worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
     specialty = models.CharField(max_length=32)
     hits = models.FloatField(default=0)
     n = models.FloatField(default=0)
@@ -76,8 +76,10 @@ class WorkerJob(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    job = models.ForeignKey("marketplace.Job", on_delete=models.PROTECT, related_name="+")
-    worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+")
+    job = models.ForeignKey(
+        "marketplace.Job", on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    worker = models.ForeignKey(Worker, on_delete=models.PROTECT, related_name="+", db_index=False)
     pos = models.BigIntegerField(default=0)
     empty_laps = models.SmallIntegerField(default=0)
     next_lap_at = models.DateTimeField(null=True, blank=True)
