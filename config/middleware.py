@@ -46,6 +46,7 @@ class RequestMiddleware:
         self.log_all: bool = settings.LOG_REQUESTS
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Answer one request."""
         started = time.perf_counter()
         given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex

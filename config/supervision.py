@@ -120,6 +120,10 @@ class Supervisor:
         """
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
+        self.watch(ready, on_ready)
+
+    def watch(self, ready: Callable[[], bool], on_ready: Callable[[], None]) -> None:
+        """As `run`, until `stopping` is set; minds no signals, so any thread may do it."""
         end_leftovers(self.record, self.say)
         waiting = True
         known: list[int] = []

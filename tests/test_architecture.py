@@ -1,8 +1,8 @@
 """The planes hold: imports by contract, and what imports cannot see by the model registry."""
 
-from importlinter.cli import lint_imports
 from django.apps import apps
 from django.db.models import PROTECT, ForeignObject
+from importlinter.cli import lint_imports
 
 PLANES = ("core", "payments", "marketplace", "workers")
 

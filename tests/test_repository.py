@@ -120,7 +120,9 @@ def test_pure_sources_carry_no_secret():
 def test_constraints_hold_versions_and_no_addresses():
     lines = text(Path("constraints.txt")).splitlines()
     assert len(lines) > 50
-    assert [line for line in lines if not re.match(r"^[a-z0-9_.\[\]-]+==[\w.+!]+( ; .+)?$", line)] == []
+    assert [
+        line for line in lines if not re.match(r"^[a-z0-9_.\[\]-]+==[\w.+!]+( ; .+)?$", line)
+    ] == []
     assert not (CHECKOUT / "uv.lock").exists() or Path("uv.lock") not in files()
 
 

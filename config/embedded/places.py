@@ -22,6 +22,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 MAIN = "main"
 TEST = "test"
@@ -86,7 +87,7 @@ class Runner:
                 cwd=cwd, env=_environment(), start_new_session=True, **self._identity(),
             )  # fmt: skip
 
-    def _identity(self) -> dict[str, object]:
+    def _identity(self) -> dict[str, Any]:
         if self.uid is None:
             return {}
         return {"user": self.uid, "group": self.uid, "extra_groups": []}

@@ -16,6 +16,7 @@ import psycopg
 import pytest
 from django.core.management.base import CommandError
 
+from config import processes
 from config.embedded import places, postgres, valkey
 from config.management.commands import up
 
@@ -47,8 +48,8 @@ def test_a_second_instance_is_refused_and_told_of_the_first(tmp_path):
 
 def test_every_child_gets_the_addresses_and_says_what_it_is(tmp_path, settings):
     settings.FAKE_STRIPE_PORT = None
-    options = {"web_processes": 3, "worker_processes": 1}
-    by_name = {child.name: child for child in up.children(8123, tmp_path, options)}
+    found = processes.children(8123, metrics=tmp_path, web_processes=3, worker_processes=1)
+    by_name = {child.name: child for child in found}
     assert set(by_name) == {"beat", "web", "worker"}
     for child in by_name.values():
         assert child.environment["DATABASE_URL"] == settings.DATABASE_URL

@@ -7,22 +7,17 @@ import fcntl
 import os
 import shutil
 import socket
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from django.conf import settings
 from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config import celery, embedded
-from config.embedded import places, postgres, valkey
-from config.supervision import Child, Server, Supervisor
-
-HOST = "127.0.0.1"
+from config import embedded, processes
+from config.embedded import places
+from config.processes import HOST
+from config.supervision import Supervisor
 
 
 class Command(BaseCommand):
@@ -54,12 +49,19 @@ class Command(BaseCommand):
         if settings.OUTBOX_FOLDER is not None:
             settings.OUTBOX_FOLDER.mkdir(parents=True, exist_ok=True)
         supervisor = Supervisor(
-            children=children(port, metrics, options), servers=servers(),
-            record=root / "up.pids", say=self._say,
-        )  # fmt: skip
+            children=processes.children(
+                port,
+                metrics=metrics,
+                web_processes=options["web_processes"],
+                worker_processes=options["worker_processes"],
+            ),
+            servers=processes.servers(),
+            record=root / "up.pids",
+            say=self._say,
+        )
         try:
             supervisor.run(
-                ready=lambda: answers(f"http://{HOST}:{port}/healthz"),
+                ready=lambda: processes.answers(f"http://{HOST}:{port}/healthz"),
                 on_ready=lambda: self._announce(port, options["demo"]),
             )
         finally:
@@ -135,78 +137,6 @@ def refuse_busy_port(port: int) -> None:
             raise CommandError(
                 f"Port {port} is not free ({error.strerror}). Choose another: PORT={port + 1}."
             ) from None
-
-
-def children(port: int, metrics: Path, options: dict[str, Any]) -> list[Child]:
-    """The processes of a site, each with its command line and environment."""
-    shared = {
-        "DATABASE_URL": settings.DATABASE_URL,
-        "REDIS_URL": settings.REDIS_URL,
-        "DJANGO_SETTINGS_MODULE": os.environ["DJANGO_SETTINGS_MODULE"],
-        "PUBLIC_URL": os.environ.get("PUBLIC_URL", f"http://{HOST}:{port}"),
-    }
-    web = {**shared, "PIECEWORK_PROCESS": "web", "PROMETHEUS_MULTIPROC_DIR": str(metrics)}
-    worker = {**shared, "PIECEWORK_PROCESS": "worker"}
-    found = [
-        Child("beat", [*_celery(), "beat", "--loglevel", "WARNING"], worker),
-        Child(
-            "web",
-            [
-                *_module("granian"), "--interface", "wsgi", "--host", HOST, "--port", str(port),
-                "--workers", str(options["web_processes"]), "--blocking-threads", "5",
-                "--respawn-failed-workers", "--workers-kill-timeout", "20",
-                "--log-level", "warning", "config.wsgi:application",
-            ],
-            web,
-        ),
-        Child(
-            "worker",
-            [
-                *_celery(), "worker", "--queues", ",".join(celery.QUEUES), "--hostname", "all@%h",
-                "--concurrency", str(options["worker_processes"]), "--loglevel", "WARNING",
-                "--without-gossip", "--without-mingle",
-            ],
-            worker,
-        ),
-    ]  # fmt: skip
-    stand_in = getattr(settings, "FAKE_STRIPE_PORT", None)
-    if stand_in and not os.environ.get("STRIPE_API_BASE") and "fakestripe" in get_commands():
-        command = [sys.executable, "manage.py", "fakestripe", "--port", str(stand_in)]
-        found.append(Child("fakestripe", command, shared))
-    return found
-
-
-def _module(name: str) -> list[str]:
-    return [sys.executable, "-m", name]
-
-
-def _celery() -> list[str]:
-    return [*_module("celery"), "--app", "config.celery", "--quiet"]
-
-
-def servers() -> list[Server]:
-    """The embedded servers that are ours to keep alive."""
-    own_postgres, own_valkey = embedded.wanted()
-    site = places.site()
-    found = []
-    if own_postgres:
-        found.append(Server("PostgreSQL", _ready(site), lambda: postgres.ensure(site)))
-    if own_valkey:
-        found.append(Server("Valkey", lambda: valkey.answers(site), lambda: valkey.ensure(site)))
-    return found
-
-
-def _ready(site: places.Site) -> Callable[[], bool]:
-    return lambda: postgres.probe(site) == "ready"
-
-
-def answers(url: str) -> bool:
-    """Whether a page of ours answers."""
-    try:
-        with urlopen(url, timeout=2) as response:  # noqa: S310 - our own loopback address
-            return bool(response.status == 200)
-    except (URLError, OSError):
-        return False
 
 
 def _positive(text: str) -> int:
