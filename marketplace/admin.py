@@ -88,7 +88,7 @@ class JobAdmin(ReadOnlyAdmin):
     def _try(self, request: HttpRequest, act: Any) -> None:
         try:
             job = act()
-        except errors.DomainError as problem:
+        except errors.Problem as problem:
             self.message_user(request, str(problem), messages.ERROR)
         else:
             self.message_user(request, f"{job.name}: {job.state}")

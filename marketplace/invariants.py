@@ -16,7 +16,9 @@ def slots_add_up() -> str:
     """
 
 
-@invariant(id="M2", says="what the claim's index offers is open work with a free slot, and all of it")
+@invariant(
+    id="M2", says="what the claim's index offers is open work with a free slot, and all of it"
+)
 def open_index_is_true() -> str:
     """Both ways: nothing is offered that is taken, nothing free is hidden."""
     return """
@@ -69,7 +71,7 @@ def slots_are_reserved() -> str:
     """
     return """
         SELECT t.job_id, sum(t.slot_reserve_micros * (t.wanted - coalesce(a.n, 0))) AS owed,
-            coalesce(max(e.work), 0) AS reserved
+            coalesce(max(e.work_micros), 0) AS reserved
         FROM marketplace_task t
         JOIN marketplace_job j ON j.id = t.job_id AND j.purpose = 'work'
             AND j.launched_at IS NOT NULL
@@ -77,11 +79,11 @@ def slots_are_reserved() -> str:
             SELECT count(*) AS n FROM marketplace_annotation a
             WHERE a.task_id = t.id AND a.is_counted
         ) a ON true
-        LEFT JOIN LATERAL ({work_line}) e ON true
+        LEFT JOIN payments_escrow e ON e.job_id = t.job_id
         WHERE t.role = 'work' AND t.wanted > 0
         GROUP BY t.job_id
         HAVING sum(t.slot_reserve_micros * (t.wanted - coalesce(a.n, 0)))
-            > coalesce(max(e.work), 0)
+            > coalesce(max(e.work_micros), 0)
     """
 
 
@@ -111,6 +113,8 @@ def guards_are_in_place() -> str:
     """A disabled or dropped trigger would let a row move where it must not."""
     return """
         SELECT wanted.name FROM unnest(ARRAY[
+            'marketplace_job_state_moves', 'marketplace_task_state_moves',
+            'marketplace_export_state_moves', 'marketplace_webhookdelivery_state_moves',
             'interface_is_fixed', 'job_is_frozen', 'annotation_is_kept', 'annotation_stays',
             'resolution_is_kept', 'resolution_stays', 'resolution_stays_past'
         ]) AS wanted(name)
@@ -128,4 +132,30 @@ def job_facts() -> str:
            OR ((state IN ('completed', 'cancelled')) <> (closed_at IS NOT NULL))
            OR (state = 'closing' AND next_state NOT IN ('completed', 'cancelled'))
            OR (state = 'suspended' AND (next_state NOT IN ('live', 'paused') OR state_reason = ''))
+    """
+
+
+@invariant(id="M11", says="every answer and conclusion was made with its own job's interface")
+def one_interface() -> str:
+    """An interface is fixed at the launch, so what was said can always be read by it."""
+    return """
+        SELECT a.id, a.task_id, a.interface_id, j.interface_id AS wanted
+        FROM marketplace_annotation a
+        JOIN marketplace_task t ON t.id = a.task_id JOIN marketplace_job j ON j.id = t.job_id
+        WHERE a.interface_id <> j.interface_id
+        UNION ALL
+        SELECT r.id, r.task_id, r.interface_id, j.interface_id
+        FROM marketplace_resolution r
+        JOIN marketplace_task t ON t.id = r.task_id JOIN marketplace_job j ON j.id = t.job_id
+        WHERE r.interface_id <> j.interface_id
+    """
+
+
+@invariant(id="M12", says="no notice is still waiting a day after it was to be given up")
+def notices_end() -> str:
+    """It was delivered or shows as failed; those of an endpoint that is switched off may wait."""
+    return """
+        SELECT d.id, d.endpoint_id, d.event_type, d.give_up_at FROM marketplace_webhookdelivery d
+        JOIN marketplace_webhookendpoint e ON e.id = d.endpoint_id AND e.is_enabled
+        WHERE d.state = 'pending' AND d.give_up_at < core_now() - interval '1 day'
     """

@@ -1,7 +1,6 @@
 """The data plane's sweeps. Each handles a bounded batch and may run zero, one or many times."""
 
 from core.sweeps import sweep
-
 from marketplace.services import closing, deliveries, exports, opening, stats
 
 

@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketplace.api import rendering, shapes, uploads
-from marketplace.imports import rows
+from marketplace.imports import extended
 from marketplace.models import GoldAnswer
 from marketplace.services import gold, predictions
 
@@ -34,7 +34,7 @@ class GoldView(ApiView):
         with uploads.spooled(request) as upload:
             found = gold.add(
                 job=row,
-                records=rows.records(upload.file, upload.content_type),
+                records=extended.known_answers(upload.file, upload.content_type),
                 on_error=query["on_error"],
                 by=self.caller.user_id,
             )
@@ -55,7 +55,7 @@ class PredictionsView(ApiView):
         with uploads.spooled(request) as upload:
             found = predictions.add(
                 job=row,
-                records=rows.records(upload.file, upload.content_type),
+                records=extended.predictions(upload.file, upload.content_type),
                 on_error=query["on_error"],
                 by=self.caller.user_id,
             )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from core import errors
 from core.http.serializers import money
 from payments.services.escrow import EscrowSummary
 
+from core import errors
 from marketplace.models import GoldAnswer, Job, Media, Resolution, Task
 from marketplace.services import stats
 from marketplace.services.estimates import Cost, JobQuote

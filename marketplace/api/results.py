@@ -49,6 +49,4 @@ class ResultsView(ApiView):
             return results_stream.respond(row)
         limit = query["limit"]
         found = results.page(row, after=after, limit=limit)
-        return Response(
-            {"data": found, "next": found[-1]["task"] if len(found) == limit else None}
-        )
+        return Response({"data": found, "next": found[-1]["task"] if len(found) == limit else None})

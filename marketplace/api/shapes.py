@@ -6,12 +6,16 @@ from rest_framework import serializers
 
 
 class MoneyShape(serializers.Serializer):
+    """An amount: a millionth of the currency's unit, and how to show it."""
+
     amount_micros = serializers.IntegerField()
     currency = serializers.CharField()
     display = serializers.CharField()
 
 
 class InterfaceShape(serializers.Serializer):
+    """What a worker is asked: the kind, its spec, and which version that is."""
+
     id = serializers.UUIDField()
     kind = serializers.CharField()
     version = serializers.IntegerField()
@@ -40,6 +44,8 @@ class BudgetShape(serializers.Serializer):
 
 
 class JobShape(serializers.Serializer):
+    """A job; numbers that are not whole are strings."""
+
     id = serializers.UUIDField()
     name = serializers.CharField()
     state = serializers.CharField()
@@ -73,6 +79,8 @@ class JobShape(serializers.Serializer):
 
 
 class CostShape(serializers.Serializer):
+    """The fee is on top of the pay."""
+
     pay = MoneyShape()
     fee = MoneyShape()
     total = MoneyShape()
@@ -108,6 +116,8 @@ class QuoteShape(serializers.Serializer):
 
 
 class RejectedShape(serializers.Serializer):
+    """A row that was not taken, by its line in the file."""
+
     row = serializers.IntegerField()
     errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
 
@@ -122,6 +132,8 @@ class ImportShape(serializers.Serializer):
 
 
 class PredictionsShape(serializers.Serializer):
+    """``replaced``: there was one of that model version; ``rejected`` as for an import."""
+
     created = serializers.IntegerField()
     replaced = serializers.IntegerField()
     rejected = RejectedShape(many=True)
@@ -129,6 +141,8 @@ class PredictionsShape(serializers.Serializer):
 
 
 class ResolutionShape(serializers.Serializer):
+    """What was concluded; of an escalated task the best answer so far."""
+
     value = serializers.JSONField(allow_null=True)
     confidence = serializers.FloatField(allow_null=True)
     rule = serializers.CharField()
@@ -139,6 +153,8 @@ class ResolutionShape(serializers.Serializer):
 
 
 class TaskShape(serializers.Serializer):
+    """``wanted`` answers are asked for, ``taken`` of them are claimed or given."""
+
     id = serializers.UUIDField()
     external_id = serializers.CharField(allow_null=True)
     role = serializers.CharField()
@@ -154,6 +170,8 @@ class TaskShape(serializers.Serializer):
 
 
 class GoldShape(serializers.Serializer):
+    """A task with its known answer."""
+
     id = serializers.UUIDField()
     external_id = serializers.CharField(allow_null=True)
     data = serializers.JSONField()
@@ -163,18 +181,24 @@ class GoldShape(serializers.Serializer):
 
 
 class VoteShape(serializers.Serializer):
+    """An answer that counted, by a worker's name within this job."""
+
     worker = serializers.CharField()
     answer = serializers.JSONField()
     weight = serializers.FloatField(required=False)
 
 
 class ResultInterfaceShape(serializers.Serializer):
+    """The interface version that the answers were given with."""
+
     id = serializers.UUIDField()
     version = serializers.IntegerField()
     kind = serializers.CharField()
 
 
 class ResultShape(serializers.Serializer):
+    """What was concluded for a task and from what; ``cost`` is what was paid for it so far."""
+
     task = serializers.UUIDField()
     external_id = serializers.CharField(allow_null=True)
     data = serializers.JSONField()
@@ -191,13 +215,40 @@ class ResultShape(serializers.Serializer):
 
 
 class ResultsPage(serializers.Serializer):
+    """``next`` is null on the last page."""
+
     data = ResultShape(many=True)
     next = serializers.CharField(allow_null=True)
 
 
 class MediaShape(serializers.Serializer):
+    """A file as the server measured it."""
+
     id = serializers.UUIDField()
     content_type = serializers.CharField()
     bytes = serializers.IntegerField()
     seconds = serializers.CharField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class MediaLinkShape(MediaShape):
+    """``url`` shows the file for a day to whoever holds it."""
+
+    url = serializers.CharField()
+
+
+class QualificationShape(serializers.Serializer):
+    """``is_market``: defined by the market for everybody, not by this requester."""
+
+    id = serializers.UUIDField()
+    is_market = serializers.BooleanField()
+    name = serializers.CharField()
+    description = serializers.CharField()
+    specialty = serializers.CharField()
+    exam_job = serializers.UUIDField(allow_null=True)
+    pass_mark = serializers.FloatField()
+    questions = serializers.IntegerField()
+    retry_days = serializers.IntegerField()
+    valid_days = serializers.IntegerField(allow_null=True)
+    is_active = serializers.BooleanField()
     created_at = serializers.DateTimeField()

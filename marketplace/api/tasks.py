@@ -1,11 +1,11 @@
-"""Tasks of a job: imported as a stream, listed, decided by hand."""
+"""Tasks of a job: imported as a stream, listed, decided by hand, asked again."""
 
 from __future__ import annotations
 
 from typing import Any
 from uuid import UUID
 
-from core.http.serializers import StrictJSON, StrictSerializer, StrictString
+from core.http.serializers import StrictInteger, StrictJSON, StrictSerializer, StrictString
 from core.http.views import Access, ApiView
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from marketplace.api import rendering, shapes, uploads
 from marketplace.imports import rows
 from marketplace.models import Resolution, Task
-from marketplace.services import tasks
+from marketplace.services import decisions, tasks
 
 READ = Access(scope="jobs:read", role="viewer")
 
@@ -31,6 +31,12 @@ class AdjudicateInput(StrictSerializer):
     """``answer`` has the shape that the job's interface asks for."""
 
     answer = StrictJSON()
+
+
+class ReopenInput(StrictSerializer):
+    """``answers``: how many more to ask for; the job's smallest overlap when it is not given."""
+
+    answers = StrictInteger(min_value=1, max_value=decisions.ANSWERS_CAP, required=False)
 
 
 def _current(task_ids: list[UUID]) -> dict[UUID, Resolution]:
@@ -97,5 +103,20 @@ class AdjudicateView(ApiView):
         """The answer given here is the task's; the votes stay as they were."""
         row = rendering.own_task(self.caller.organization_id, task)
         body = self.body(AdjudicateInput)
-        made = tasks.adjudicate(task=row, answer=body["answer"], by=self.caller.user_id)
+        made = decisions.adjudicate(task=row, answer=body["answer"], by=self.caller.user_id)
         return Response(rendering.resolved(made))
+
+
+class ReopenView(ApiView):
+    """Ask for more answers to a decided task."""
+
+    access = {"POST": Access(scope="jobs:write", role="manager", idempotency="ordinary")}
+    bodies = {"POST": ReopenInput}
+    responses = {"POST": {200: shapes.TaskShape}}
+
+    def post(self, request: Request, task: UUID) -> Response:
+        """A new round by other workers, out of the job's budget; the old result is history."""
+        row = rendering.own_task(self.caller.organization_id, task)
+        body = self.body(ReopenInput)
+        opened = decisions.reopen(task=row, answers=body.get("answers"), by=self.caller.user_id)
+        return Response(rendering.task(opened, None))

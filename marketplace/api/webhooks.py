@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from core.errors import NotFound
 from core.http.serializers import StrictBoolean, StrictSerializer, StrictString
 from core.http.views import Access, ApiView
 from django.urls import path
@@ -13,6 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.errors import NotFound
 from marketplace.api import delivery_shapes as shapes
 from marketplace.exports.rows import utc
 from marketplace.gateways import outbound

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from core.http import parser
-
 from marketplace.imports import lines
 from marketplace.imports.lines import Record
 

@@ -1,8 +1,9 @@
 """Rows of tasks out of an upload, whatever its format.
 
-An NDJSON row is `{"external_id"?: text, "data": {…}, "media"?: {…}}`. In CSV the columns
-`external_id`, `data.<field>` and `media.<name>` say the same; a column of any other name is a
-field of data, and the columns `data` and `media` hold whole objects in JSON.
+An NDJSON row is `{"external_id"?: text, "data": {…}, "media"?: {…}, "seconds"?: number}`. In CSV the
+columns `external_id`, `data.<field>` and `media.<name>` say the same; a column of any other name is
+a field of data, and the columns `data` and `media` hold whole objects in JSON. Rows with more than
+a task in them (known answers, predictions) are read by `imports.extended`.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from marketplace.imports import csv, ndjson
 from marketplace.imports.lines import Record
 
 EXTERNAL_ID_CAP = 200
+NDJSON = "application/x-ndjson"
+CSV = "text/csv"
 #: Readers by content type.
 FORMATS: Mapping[str, Callable[[BinaryIO], Iterator[Record]]] = {
-    "application/x-ndjson": ndjson.records,
-    "text/csv": csv.records,
+    NDJSON: ndjson.records,
+    CSV: csv.records,
 }
-_KNOWN = frozenset({"external_id", "data", "media"})
+_KNOWN = frozenset({"external_id", "data", "media", "seconds"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ class ParsedRow:
     """One task as uploaded, or what is wrong with it.
 
     `number` is the line of the file, from 1, on which the row begins. After a `fatal` row
-    nothing more comes: the file as a whole cannot be read.
+    nothing more comes: the file as a whole cannot be read. `seconds` is a declared duration, not
+    yet looked at: who may declare one is not a matter of the format.
     """
 
     number: int
@@ -37,6 +41,7 @@ class ParsedRow:
     media: dict[str, Any] = field(default_factory=dict)
     error: dict[str, list[str]] | None = None
     fatal: bool = False
+    seconds: Any = None
 
 
 def records(stream: BinaryIO, content_type: str) -> Iterator[Record]:
@@ -46,7 +51,7 @@ def records(stream: BinaryIO, content_type: str) -> Iterator[Record]:
 
 def parse(stream: BinaryIO, content_type: str) -> Iterator[ParsedRow]:
     """Read an upload of tasks in one of FORMATS. Errors are rows too; no bytes make this raise."""
-    shape = _from_cells if content_type == "text/csv" else _from_object
+    shape = from_cells if content_type == CSV else from_object
     for record in records(stream, content_type):
         if record.value is None:
             yield ParsedRow(record.number, error=record.error, fatal=record.fatal)
@@ -65,7 +70,8 @@ def external_id_errors(value: object) -> list[str]:
     return []
 
 
-def _from_object(number: int, value: Mapping[str, Any]) -> ParsedRow:
+def from_object(number: int, value: Mapping[str, Any]) -> ParsedRow:
+    """Read a task out of a row's JSON object; what is wrong with it is in the row."""
     errors = {str(name): ["There is no such field."] for name in value.keys() - _KNOWN}
     external_id = value.get("external_id")
     if external_id is not None and (problems := external_id_errors(external_id)):
@@ -78,10 +84,11 @@ def _from_object(number: int, value: Mapping[str, Any]) -> ParsedRow:
         errors["media"] = ["Must be an object."]
     if errors:
         return ParsedRow(number, error=errors)
-    return ParsedRow(number, external_id, data or {}, media or {})
+    return ParsedRow(number, external_id, data or {}, media or {}, seconds=value.get("seconds"))
 
 
-def _from_cells(number: int, cells: Mapping[str, str]) -> ParsedRow:
+def from_cells(number: int, cells: Mapping[str, str]) -> ParsedRow:
+    """Read a task out of a row's cells by column; what is wrong with it is in the row."""
     errors: dict[str, list[str]] = {}
     parts: dict[str, dict[str, Any]] = {"data": {}, "media": {}}
     external_id: str | None = None
@@ -100,7 +107,7 @@ def _from_cells(number: int, cells: Mapping[str, str]) -> ParsedRow:
             given = {name: text} if text or part == "data" else {}
         else:
             try:
-                given = _whole(text)
+                given = whole(text)
             except ValueError as problem:
                 errors[column] = [str(problem)]
                 continue
@@ -114,7 +121,7 @@ def _from_cells(number: int, cells: Mapping[str, str]) -> ParsedRow:
     return ParsedRow(number, external_id, parts["data"], parts["media"])
 
 
-def _whole(text: str) -> dict[str, Any]:
+def whole(text: str) -> dict[str, Any]:
     """Read a cell that holds a JSON object or nothing; ValueError says what is wrong."""
     if not text:
         return {}

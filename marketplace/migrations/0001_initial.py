@@ -1,9 +1,10 @@
-import core.ids
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import django.db.models.expressions
 from django.conf import settings
 from django.db import migrations, models
+
+import core.ids
 
 
 class Migration(migrations.Migration):

@@ -1,7 +1,8 @@
 """What the tables hold to by themselves: transitions, frozen facts, kept answers, storage."""
 
-from core.states import transition_trigger
 from django.db import migrations
+
+from core.states import transition_trigger
 
 JOB_TRANSITIONS = {
     "draft": ("live", "cancelled"),
@@ -84,7 +85,7 @@ BEGIN
 END $$;
 CREATE TRIGGER resolution_is_kept
     BEFORE UPDATE OF id, task_id, interface_id, round, value, confidence, rule, votes, answers,
-        cost_micros, is_escalated, decided_by_id, created_at
+        is_escalated, decided_by_id, created_at
     ON marketplace_resolution
     FOR EACH ROW EXECUTE FUNCTION marketplace_resolution_is_kept();
 CREATE TRIGGER resolution_stays BEFORE DELETE ON marketplace_resolution

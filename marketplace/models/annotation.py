@@ -1,8 +1,9 @@
 """What people said of a task, and what was concluded from it."""
 
-from core.ids import new_id
 from django.db import models
 from django.db.models import Q
+
+from core.ids import new_id
 
 from .interface import Interface
 from .task import Task
@@ -58,7 +59,6 @@ class Resolution(models.Model):
     rule = models.TextField()
     votes = models.JSONField(default=list)
     answers = models.SmallIntegerField(default=0)
-    cost_micros = models.BigIntegerField(null=True, blank=True)
     is_escalated = models.BooleanField(default=False)
     is_current = models.BooleanField(default=True)
     decided_by = models.ForeignKey(

@@ -1,8 +1,9 @@
 """A file of results made in the background."""
 
-from core.ids import new_id
 from django.db import models
 from django.db.models import Q
+
+from core.ids import new_id
 
 from .job import Job
 

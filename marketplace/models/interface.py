@@ -1,8 +1,9 @@
 """What a worker is asked and how an answer looks."""
 
-from core.ids import new_id
 from django.db import models
 from django.db.models import Q
+
+from core.ids import new_id
 
 
 class Interface(models.Model):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from core.ids import new_id
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+
+from core.ids import new_id
 
 from .interface import Interface
 

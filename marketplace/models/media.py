@@ -1,8 +1,9 @@
 """A file that tasks refer to."""
 
-from core.ids import new_id
 from django.db import models
 from django.db.models import Q
+
+from core.ids import new_id
 
 
 class Media(models.Model):

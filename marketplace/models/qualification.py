@@ -1,8 +1,9 @@
 """What a job may ask of its workers."""
 
-from core.ids import new_id
 from django.db import models
 from django.db.models import Q
+
+from core.ids import new_id
 
 from .job import Job
 

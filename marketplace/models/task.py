@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from core.ids import new_id
 from django.db import models
 from django.db.models import F, Func, Q, Value
+
+from core.ids import new_id
 
 from .job import Job
 

@@ -1,9 +1,10 @@
 """Notices that requesters asked for: where to, and each one sent."""
 
-from core.ids import new_id
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+
+from core.ids import new_id
 
 
 class WebhookEndpoint(models.Model):

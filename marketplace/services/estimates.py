@@ -94,9 +94,7 @@ def _gold_ratio(job: Job, figures: JobStats | None) -> Decimal:
     return share / (1 - share)
 
 
-def quote(
-    *, job: Job, tasks: int | None = None, units_per_task: Decimal | None = None
-) -> JobQuote:
+def quote(*, job: Job, tasks: int | None = None, units_per_task: Decimal | None = None) -> JobQuote:
     """The cost of a job with the tasks it has, or with ``tasks`` planned ones of given units."""
     figures = JobStats.objects.get(pk=job.pk)
     card = prices.card(job)
@@ -122,7 +120,7 @@ def quote(
         expected=_times(usual, answers * (1 + ratio)),
         maximum=_times(top, Decimal(job.max_overlap) * (1 + ratio)),
         gold_part=_times(usual, answers * ratio),
-        hourly_micros=round(low.pay_micros / count * 3600 / float(seconds)) if load.tasks else 0,
+        hourly_micros=round(Decimal(low.pay_micros) / count * 3600 / seconds),
         floor_per_hour_micros=card.floor_per_hour_micros,
         seconds_per_task=seconds,
         is_measured=is_measured,

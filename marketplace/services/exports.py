@@ -16,13 +16,13 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from core.errors import Conflict, Invalid, NotFound
 from django.core import signing
 from django.core.files import File
 from django.core.files.storage import default_storage
 from django.db import transaction
 
 from core import clock, states
+from core.errors import Conflict, Invalid, NotFound
 from marketplace.exports import formats, results
 from marketplace.exports.rows import Outgrown
 from marketplace.models import Export, Job

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -33,9 +33,7 @@ class GoldRow:
     explanation: str
 
 
-def add(
-    *, job: Job, records: Iterable[Record], on_error: str = "abort", by: UUID
-) -> ImportResult:
+def add(*, job: Job, records: Iterable[Record], on_error: str = "abort", by: UUID) -> ImportResult:
     """Add tasks with known answers: rows with ``answer`` and, if wanted, ``explanation``.
 
     In a job of work they become gold, mixed into the claims; in an exam its questions. Each answer
@@ -94,7 +92,7 @@ def _read(records: Iterable[Record], rejections: Rejections) -> Iterator[GoldRow
             continue
         known = {name: record.value.get(name) for name in ("answer", "explanation")}
         rest = {k: v for k, v in record.value.items() if k not in known}
-        row = parsed_rows.from_record(replace(record, value=rest))
+        row = parsed_rows.from_object(record.number, rest)
         found = dict(row.error or {})
         explanation = "" if known["explanation"] is None else known["explanation"]
         if not isinstance(explanation, str) or len(explanation) > EXPLANATION_CAP:

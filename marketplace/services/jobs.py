@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -11,8 +11,16 @@ from django.db import transaction
 from payments.services import escrow, rates
 
 from core import clock, errors, nudge, states
-from marketplace.models import Interface, Job, Qualification, Task
-from marketplace.services import closing, definitions, estimates, prices, stats, webhooks
+from marketplace.models import Interface, Job, Task
+from marketplace.services import (
+    closing,
+    definitions,
+    estimates,
+    prices,
+    qualifications,
+    stats,
+    webhooks,
+)
 
 #: Fields of a draft that a requester sets; `definitions` says what they may hold.
 EDITABLE = (
@@ -146,14 +154,16 @@ def _define(organization_id: UUID, fields: Mapping[str, Any]) -> _Definition:
             "The job cannot be priced.", errors={"specialty": [f"Specialties are: {known}."]}
         )
     wanted = columns["required_qualifications"]
-    found = Qualification.objects.filter(pk__in=wanted, is_active=True)
-    usable = found.filter(organization=None) | found.filter(organization_id=organization_id)
-    if usable.count() != len(wanted):
+    _require_usable(organization_id, wanted)
+    return _Definition(columns, checked.kind, checked.spec)
+
+
+def _require_usable(organization_id: UUID, wanted: Sequence[UUID]) -> None:
+    if qualifications.usable(organization_id=organization_id, ids=wanted) != set(wanted):
         raise errors.Invalid(
             "A qualification is missing.",
-            errors={"required_qualifications": ["There is no such qualification."]},
+            errors={"required_qualifications": ["There is no such qualification in use."]},
         )
-    return _Definition(columns, checked.kind, checked.spec)
 
 
 def _current(row: Job) -> dict[str, Any]:
@@ -167,14 +177,10 @@ def _current(row: Job) -> dict[str, Any]:
 
 
 def _interface(kind: str, spec: dict[str, Any], version: int) -> Interface:
-    return Interface.objects.create(
-        kind=kind, spec=spec, version=version, created_at=clock.now()
-    )
+    return Interface.objects.create(kind=kind, spec=spec, version=version, created_at=clock.now())
 
 
-def quote(
-    *, job: Job, tasks: int | None = None, units_per_task: Any = None
-) -> estimates.JobQuote:
+def quote(*, job: Job, tasks: int | None = None, units_per_task: Any = None) -> estimates.JobQuote:
     """What the job will cost and how long it takes: see ``estimates.quote``."""
     return estimates.quote(job=job, tasks=tasks, units_per_task=units_per_task)
 
@@ -189,11 +195,15 @@ def launch(*, job: Job, budget_micros: int, by: UUID) -> Job:
     with transaction.atomic():
         row = _locked(job)
         if row.state != Job.State.DRAFT:
-            raise IllegalState(f"The job is {row.state}; only a draft is launched.", state=row.state)
+            raise IllegalState(
+                f"The job is {row.state}; only a draft is launched.", state=row.state
+            )
         now = clock.now()
         if row.purpose == Job.Purpose.EXAM:
             _require_questions(row)
         else:
+            # One may have been switched off since the draft was made: nobody could join.
+            _require_usable(row.organization_id, row.required_qualifications)
             row.card_version = rates.current(row.currency).version
             prices.reprice_tasks(row)
             _require_minimum(row, budget_micros)
@@ -205,12 +215,8 @@ def launch(*, job: Job, budget_micros: int, by: UUID) -> Job:
             card_version=row.card_version,
         )
         if row.purpose == Job.Purpose.WORK:
-            escrow.open(
-                job_id=row.pk, organization_id=row.organization_id, currency=row.currency
-            )
-            escrow.fund(
-                job_id=row.pk, amount_micros=budget_micros, key=f"launch:{row.pk}", by=by
-            )
+            escrow.open(job_id=row.pk, organization_id=row.organization_id, currency=row.currency)
+            escrow.fund(job_id=row.pk, amount_micros=budget_micros, key=f"launch:{row.pk}", by=by)
         webhooks.queue(
             organization_id=row.organization_id,
             event_type="job.launched",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from uuid import UUID
 
+from django.core import signing
 from django.core.files import File
 from django.core.files.storage import default_storage
 from PIL import Image, UnidentifiedImageError
@@ -21,7 +22,10 @@ from marketplace.models import Media
 SIZE_CAP = 32 * 1024 * 1024
 SECONDS_CAP = 4 * 3600
 PIXELS_CAP = 50_000_000
+#: A link shows a file for so long to whoever holds it: longer than any time limit of a task.
+LINK_SECONDS = 86_400
 _BLOCK = 65_536
+_SALT = "marketplace.media.link"
 #: By format: what the file is, and what its stored name ends in.
 _AUDIO = {"WAV": ("audio/wav", "wav"), "FLAC": ("audio/flac", "flac"), "OGG": ("audio/ogg", "ogg")}
 _IMAGES = {
@@ -68,6 +72,42 @@ def upload(*, organization_id: UUID, chunks: Iterable[bytes], by: UUID) -> Media
         seconds=look.seconds,
         created_at=clock.now(),
     )
+
+
+def link_signature(media_id: UUID | str) -> str:
+    """Sign a link to a file, good for a day for whoever holds it. No statement."""
+    return signing.TimestampSigner(salt=_SALT).sign(str(media_id)).partition(":")[2]
+
+
+def with_links(named: Mapping[str, Any], *, prefix: str) -> dict[str, Any]:
+    """A task's media with a ``url`` for each uploaded file, as a worker is shown them.
+
+    ``prefix`` is where the endpoint for files stands, such as ``https://host/api/v1/media``.
+    """
+    return {
+        name: {**one, "url": f"{prefix}/{one['id']}/file?signature={link_signature(one['id'])}"}
+        if "id" in one
+        else dict(one)
+        for name, one in named.items()
+    }
+
+
+def opened(*, media_id: UUID, signature: str) -> Media:
+    """The file that a link was signed for. Raises NotFound for a link not ours or too old."""
+    try:
+        signing.TimestampSigner(salt=_SALT).unsign(f"{media_id}:{signature}", max_age=LINK_SECONDS)
+    except signing.BadSignature as problem:
+        raise errors.NotFound("The link is not valid any more.") from problem
+    found = Media.objects.filter(pk=media_id).first()
+    if found is None:
+        raise errors.NotFound("There is no such file.")
+    return found
+
+
+def read(found: Media) -> BinaryIO:
+    """The file itself, out of the storage; the caller closes it."""
+    file: BinaryIO = default_storage.open(found.stored_name, "rb")
+    return file
 
 
 def _spool(chunks: Iterable[bytes], file: BinaryIO) -> tuple[bytes, int]:

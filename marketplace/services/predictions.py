@@ -8,10 +8,10 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from core.ids import new_id
 from django.db import connection, transaction
 
 from core import clock, errors
+from core.ids import new_id
 from marketplace.imports.lines import Record
 from marketplace.models import Job
 from marketplace.services import staging, tasks

@@ -1,4 +1,4 @@
-"""Tasks of a job: imported as a stream, decided by the requester where the crowd could not."""
+"""Tasks of a job, imported as a stream of any size."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ from uuid import UUID
 
 from django.db import transaction
 
-from core import clock, errors, nudge, states
+from core import errors, nudge
 from marketplace.imports.rows import ParsedRow
 from marketplace.labeling import registry
 from marketplace.labeling.base import AnswerError
-from marketplace.models import Job, Resolution, Task
-from marketplace.services import prices, staging, stats, units, webhooks
+from marketplace.models import Job, Task
+from marketplace.services import prices, staging, stats, units
 from marketplace.services.staging import Rejections, StagedRow
 
 #: States in which a job takes new tasks.
 TAKES_TASKS = (Job.State.DRAFT, Job.State.LIVE, Job.State.PAUSED)
-ADJUDICATED = "adjudicated"
 
 
 class TakesNoTasks(errors.Conflict):
@@ -32,12 +31,6 @@ class RowsRejected(errors.Invalid):
     """Rows of an upload cannot be taken; nothing was imported. ``rejected`` names them."""
 
     code = "rows_rejected"
-
-
-class NotEscalated(errors.Conflict):
-    """Only a task that the crowd could not decide is adjudicated."""
-
-    code = "not_escalated"
 
 
 @dataclass(frozen=True)
@@ -140,64 +133,11 @@ def lock_for_tasks(job: Job, *, purpose: str) -> None:
 
     Imports run side by side; a change of state waits for them, or they for it.
     """
-    with_state = Job.objects.raw(
-        "SELECT * FROM marketplace_job WHERE id = %s FOR SHARE", [job.pk]
-    )
+    with_state = Job.objects.raw("SELECT * FROM marketplace_job WHERE id = %s FOR SHARE", [job.pk])
     locked = with_state[0]
     require_open_for_tasks(locked, purpose=purpose)
     if prices.basis(locked) != prices.basis(job):
         raise TakesNoTasks("The job was changed during the import. Send the file again.")
-
-
-def adjudicate(*, task: Task, answer: Any, by: UUID) -> Resolution:
-    """The requester decides a task that the crowd could not; the older resolution stays as history.
-
-    Saying the same again changes nothing. Raises NotEscalated, or Invalid when the answer does not
-    fit the interface.
-    """
-    with transaction.atomic():
-        row = (
-            Task.objects.select_for_update(no_key=True, of=("self",))
-            .select_related("job__interface")
-            .get(pk=task.pk)
-        )
-        interface = row.job.interface
-        value = valid_answer(interface.kind, interface.spec, answer)
-        current = Resolution.objects.filter(task=row, is_current=True).first()
-        if current is not None and current.rule == ADJUDICATED and current.value == value:
-            return current
-        if row.state != Task.State.ESCALATED:
-            raise NotEscalated(f"The task is {row.state}.")
-        now = clock.now()
-        Resolution.objects.filter(task=row, is_current=True).update(is_current=False)
-        made = Resolution.objects.create(
-            task=row,
-            interface=interface,
-            round=row.round,
-            value=value,
-            rule=ADJUDICATED,
-            votes=current.votes if current else [],
-            answers=current.answers if current else 0,
-            cost_micros=current.cost_micros if current else None,
-            decided_by_id=by,
-            created_at=now,
-        )
-        states.move(row, Task.State.RESOLVED, state_changed_at=now)
-        webhooks.queue(
-            organization_id=row.job.organization_id,
-            event_type="task.resolved",
-            payloads=[
-                {
-                    "job": str(row.job_id),
-                    "task": str(row.pk),
-                    "external_id": row.external_id,
-                    "value": value,
-                    "confidence": None,
-                    "rule": ADJUDICATED,
-                }
-            ],
-        )
-        return made
 
 
 def valid_answer(kind: str, spec: dict[str, Any], answer: Any, *, field: str = "answer") -> Any:

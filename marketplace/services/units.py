@@ -24,11 +24,19 @@ class Row(Protocol):
     """A row as uploaded: its data and what it refers to."""
 
     @property
-    def data(self) -> Mapping[str, Any]: ...
+    def data(self) -> Mapping[str, Any]:
+        """What the worker sees."""
+        ...
+
     @property
-    def media(self) -> Mapping[str, Any]: ...
+    def media(self) -> Mapping[str, Any]:
+        """Ids of uploaded files, or web addresses, by name."""
+        ...
+
     @property
-    def seconds(self) -> Any: ...
+    def seconds(self) -> Any:
+        """A declared duration, or None."""
+        ...
 
 
 R = TypeVar("R", bound=Row)
@@ -93,9 +101,7 @@ def _measured(job: Job, row: Row, known: Mapping[str, Media]) -> Measured:
     return Measured(units, media, errors or None)
 
 
-def _units(
-    job: Job, row: Row, seconds: Decimal, errors: dict[str, list[str]]
-) -> Decimal:
+def _units(job: Job, row: Row, seconds: Decimal, errors: dict[str, list[str]]) -> Decimal:
     if row.seconds is not None and not (job.sandbox and job.unit == Job.Unit.AUDIO_SECOND):
         errors["seconds"] = ["Only play-money jobs paid by the audio second take a duration."]
     if job.unit == Job.Unit.WORD_BLOCK:

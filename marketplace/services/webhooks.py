@@ -13,11 +13,11 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from core.errors import Conflict, Invalid, NotFound
-from core.models import Organization
 from django.db import transaction
 
 from core import clock
+from core.errors import Conflict, Invalid, NotFound
+from core.models import Organization
 from marketplace.gateways import outbound
 from marketplace.models import WebhookDelivery, WebhookEndpoint
 

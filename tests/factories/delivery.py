@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from core import clock
 from core.ids import new_id
 from core.models import Organization, User
-
-from core import clock
 from marketplace.models import (
     Annotation,
     Interface,
@@ -107,7 +106,6 @@ def results(
             rule="consensus",
             votes=by_task.get(task.id, []),
             answers=votes,
-            cost_micros=38_500,
             created_at=now,
         )
         for task in tasks

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from core.ids import new_id
-from core.services import accounts
 from payments.services import wallets
 
 from core import clock
+from core.ids import new_id
+from core.services import accounts
 from marketplace.imports.lines import Record
 from marketplace.imports.rows import ParsedRow
 from marketplace.models import Annotation, Job, Task

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from core.ids import new_id
 from django.db import connection
 
 from core import clock
+from core.ids import new_id
 from marketplace.models import WebhookDelivery, WebhookEndpoint
 from marketplace.services import deliveries, webhooks
 from tests.factories import delivery as make

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from core.errors import Invalid, NotFound
-from core.ids import new_id
 from django.core.files.storage import default_storage
 
 from core import clock
+from core.errors import Invalid, NotFound
+from core.ids import new_id
 from marketplace.exports import results, rows
 from marketplace.models import Annotation, Export, Job, Resolution, Task, WebhookDelivery
 from marketplace.services import exports

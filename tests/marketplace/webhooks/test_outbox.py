@@ -3,12 +3,12 @@
 from datetime import timedelta
 
 import pytest
-from core.errors import Invalid, NotFound
-from core.ids import new_id
 from django.conf import LazySettings
 from django.db import transaction
 
 from core import clock
+from core.errors import Invalid, NotFound
+from core.ids import new_id
 from marketplace.models import WebhookDelivery, WebhookEndpoint
 from marketplace.services import webhooks
 from tests.factories import delivery as make

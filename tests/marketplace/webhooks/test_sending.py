@@ -8,11 +8,11 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
-from core.ids import new_id
 from django.db import connection
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from core import clock
+from core.ids import new_id
 from marketplace.gateways import outbound
 from marketplace.models import WebhookDelivery, WebhookEndpoint
 from marketplace.services import deliveries, webhooks
