@@ -1,0 +1,236 @@
+"""Recorded crowd answers under the stopping rule, as pure code: what the product should come to.
+
+The same arrival order, checks and rule as a replay through the product with the same seed; only
+the product's side-by-side workers and batches are left out.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from marketplace.labeling.base import Kind
+from marketplace.quality import consensus, skill
+from marketplace.quality.consensus import AuthorFacts, Verdict, Vote
+from marketplace.quality.settings import QualitySettings
+from marketplace.quality.skill import Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One recorded answer: who said what of which task."""
+
+    task: str
+    worker: str
+    answer: dict[str, Any]
+
+
+@dataclass
+class Replayed:
+    """What a replay came to. ``labels`` count answers that were used and would be paid.
+
+    ``accuracy`` is the share of right values; ``error_rate`` the errors in all values against the
+    length of the truth (word error rate for transcripts). Tasks without a single answer count as
+    wrong. ``stated`` is the mean confidence of the values that have one, ``stated_accuracy`` how
+    many of those are right.
+    """
+
+    tasks: int
+    gold_tasks: int
+    accuracy: float
+    error_rate: float
+    work_labels: int
+    gold_labels: int
+    escalated: int
+    unfinished: int
+    suspended: list[str]
+    stated: float | None
+    stated_accuracy: float | None
+    values: dict[str, Any] = field(repr=False, default_factory=dict)
+
+    @property
+    def labels_per_task(self) -> float:
+        """Work labels for each work task."""
+        return self.work_labels / self.tasks if self.tasks else 0.0
+
+    @property
+    def gold_per_task(self) -> float:
+        """Gold labels for each work task."""
+        return self.gold_labels / self.tasks if self.tasks else 0.0
+
+    @property
+    def escalated_share(self) -> float:
+        """The share of work tasks that the crowd could not decide."""
+        return self.escalated / self.tasks if self.tasks else 0.0
+
+
+def arrange(answers: Sequence[Recorded], *, seed: int) -> list[Recorded]:
+    """The answers in the order in which they arrive."""
+    order = sorted(answers, key=lambda one: (one.task, one.worker))
+    random.Random(f"arrival {seed}").shuffle(order)  # noqa: S311  (no secret)
+    return order
+
+
+def choose_gold(tasks: Collection[str], *, share: float, seed: int) -> frozenset[str]:
+    """The tasks whose truth is known beforehand."""
+    order = sorted(tasks)
+    random.Random(f"gold {seed}").shuffle(order)  # noqa: S311
+    return frozenset(order[: round(len(order) * share)])
+
+
+@dataclass
+class _Task:
+    votes: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    wanted: int = 0
+    is_audit: bool = False
+    verdict: Verdict | None = None
+
+    @property
+    def is_decided(self) -> bool:
+        return self.verdict is not None and self.verdict.outcome in ("accept", "escalate")
+
+
+class _Crowd:
+    """What the checks say of everybody, with the pool's mean kept along."""
+
+    def __init__(self, floor: float) -> None:
+        self.evidence: dict[str, Evidence] = {}
+        self.suspended: dict[str, None] = {}
+        self.floor = floor
+        self.hits = self.n = 0.0
+        self.checks = 0
+
+    def check(self, worker: str, grade: float) -> None:
+        """Enter the grade of a check; too bad a worker is suspended."""
+        before = self.evidence.get(worker, Evidence())
+        after = before.after([grade])
+        self.evidence[worker] = after
+        self.hits += after.hits - before.hits
+        self.n += after.n - before.n
+        self.checks += 1
+        if skill.is_banned(skill.estimate(after, self.pool()), self.floor):
+            self.suspended[worker] = None
+
+    def pool(self) -> float:
+        return skill.pool_mean(self.hits, self.n, self.checks)
+
+    def facts(self, worker: str, pool: float) -> AuthorFacts:
+        evidence = self.evidence.get(worker, Evidence())
+        known = skill.estimate(evidence, pool)
+        return AuthorFacts(known.q, known.checks, worker in self.suspended)
+
+
+def replay(
+    answers: Sequence[Recorded],
+    truth: Mapping[str, Any],
+    *,
+    kind: Kind,
+    spec: Mapping[str, Any],
+    settings: QualitySettings,
+    gold: Collection[str] = (),
+    seed: int = 0,
+) -> Replayed:
+    """Play answers in the order given (see `arrange`) under the stopping rule.
+
+    Every answer to a ``gold`` task is a check of its worker. An answer to another task is used only
+    while the task wants one and its worker is not suspended. A task that runs out of answers counts
+    with its best one so far, and so does an escalated one. Answers and truth must be canonical, and
+    every task with an answer must have a truth.
+    """
+    known = set(gold)
+    names = sorted({one.task for one in answers} - known)
+    chance = random.Random(f"audit {seed}")  # noqa: S311
+    tasks = {
+        name: _Task(wanted=settings.kmin, is_audit=chance.random() < settings.audit_share)
+        for name in names
+    }
+    floor = settings.ban_floor
+    if floor is None:
+        floor = skill.ban_floor(kind.n_classes(spec))
+    crowd = _Crowd(floor)
+    gold_labels = 0
+    for one in answers:
+        if one.worker in crowd.suspended:
+            continue
+        if one.task in known:
+            gold_labels += 1
+            crowd.check(one.worker, kind.grade(spec, one.answer, truth[one.task]))
+            continue
+        task = tasks[one.task]
+        if task.is_decided or len(task.votes) >= task.wanted:
+            continue
+        task.votes.append((one.worker, one.answer))
+        if len(task.votes) == task.wanted:
+            task.verdict = _decide(task, kind, spec, settings, crowd)
+            task.wanted += task.verdict.outcome == "more"
+    unfinished = [task for task in tasks.values() if not task.is_decided]
+    for task in unfinished:
+        task.verdict = _decide(task, kind, spec, settings, crowd, is_end=True)
+    return _summary(tasks, truth, kind, spec, crowd, gold_labels, len(known), len(unfinished))
+
+
+def _decide(
+    task: _Task,
+    kind: Kind,
+    spec: Mapping[str, Any],
+    settings: QualitySettings,
+    crowd: _Crowd,
+    *,
+    is_end: bool = False,
+) -> Verdict:
+    pool = crowd.pool()
+    votes = [Vote(answer, crowd.facts(worker, pool)) for worker, answer in task.votes]
+    return consensus.decide(
+        kind, spec, votes, settings, is_audit=task.is_audit and not is_end, can_ask=not is_end
+    )
+
+
+def _summary(
+    tasks: Mapping[str, _Task],
+    truth: Mapping[str, Any],
+    kind: Kind,
+    spec: Mapping[str, Any],
+    crowd: _Crowd,
+    gold_labels: int,
+    gold_tasks: int,
+    unfinished: int,
+) -> Replayed:
+    right = wrong = length = 0.0
+    stated: list[float] = []
+    stated_right = 0.0
+    values: dict[str, Any] = {}
+    escalated = 0
+    for name, task in tasks.items():
+        assert task.verdict is not None
+        escalated += task.verdict.outcome == "escalate"
+        value = task.verdict.value
+        values[name] = value
+        said = kind.empty(spec) if value is None else value
+        is_right = value is not None and float(value == truth[name])
+        right += is_right
+        if value is None and kind.n_classes(spec) is not None:
+            errors, size = 1.0, 1.0
+        else:
+            errors, size = kind.distance(spec, said, truth[name])
+        wrong += errors
+        length += size
+        if task.verdict.confidence is not None:
+            stated.append(task.verdict.confidence)
+            stated_right += is_right
+    count = len(tasks)
+    return Replayed(
+        tasks=count,
+        gold_tasks=gold_tasks,
+        accuracy=right / count if count else 0.0,
+        error_rate=wrong / length if length else 0.0,
+        work_labels=sum(len(task.votes) for task in tasks.values()),
+        gold_labels=gold_labels,
+        escalated=escalated,
+        unfinished=unfinished,
+        suspended=list(crowd.suspended),
+        stated=sum(stated) / len(stated) if stated else None,
+        stated_accuracy=stated_right / len(stated) if stated else None,
+        values=values,
+    )
