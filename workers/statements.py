@@ -21,12 +21,8 @@ The order of locks is always cursor row, task row, assignment row.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-from uuid import UUID
 
 from core.http import auth
-from core.ids import new_id
-from django.db import connection
 
 WALK = 20  # open entries looked at in one request, done ones included
 
@@ -120,7 +116,7 @@ work AS MATERIALIZED (
       AND t.pos > (SELECT pos FROM ok) AND t.pos <= (SELECT last FROM edge)
       AND {_NOT_DONE}
     ORDER BY t.pos LIMIT 1
-    FOR UPDATE OF t SKIP LOCKED
+    FOR NO KEY UPDATE OF t SKIP LOCKED
 )
 """
 
@@ -142,7 +138,7 @@ work AS MATERIALIZED (
       AND (SELECT verdict = 'go' FROM ok) AND NOT EXISTS (SELECT 1 FROM gold)
       AND {_NOT_DONE}
     ORDER BY array_position(%(hints)s, t.external_id::text) LIMIT 1
-    FOR UPDATE OF t SKIP LOCKED
+    FOR NO KEY UPDATE OF t SKIP LOCKED
 )
 """
 
@@ -170,13 +166,7 @@ CROSS JOIN LATERAL (SELECT {_QUOTE} AS guaranteed) q
 RETURNING *
 """
 
-_RETURNED = [
-    "id",
-    "expires_at",
-    "lane",
-    "task_id",
-    "draft",
-    "draft_version",
+_QUOTED = (
     "currency",
     "units",
     "unit_price",
@@ -190,7 +180,8 @@ _RETURNED = [
     "guaranteed_micros",
     "bonus_max_micros",
     "fee_micros",
-]
+)
+_RETURNED = ("id", "job_id", "task_id", "lane", "expires_at", "draft", "draft_version", *_QUOTED)
 _AS_TEXT = {
     "draft",
     "units",
@@ -203,9 +194,10 @@ _AS_TEXT = {
 }
 
 
-def _columns(alias: str) -> str:
+def _columns(alias: str, names: Sequence[str] = _RETURNED) -> str:
     return ", ".join(
-        f"{alias}.{c}::text AS {c}" if c in _AS_TEXT else f"{alias}.{c}" for c in _RETURNED
+        f"{alias}.{name}::text AS {name}" if name in _AS_TEXT else f"{alias}.{name}"
+        for name in names
     )
 
 
@@ -276,7 +268,7 @@ CLAIM_HINTED = _claim_sql(_PICK_HINTED)
 
 LOAD_FOR_SUBMIT = f"""
 SELECT {auth.CALLER_COLUMNS},
-    a.id, a.state, a.task_id, a.job_id, a.answer_hash, a.is_late, j.interface_id, j.undo_seconds
+    a.id, a.state, a.job_id, j.interface_id, j.undo_seconds, {_columns("a", _QUOTED)}
 FROM {auth.CALLER_TABLES}
 LEFT JOIN workers_assignment a ON a.id = %(assignment)s AND a.worker_id = u.id
 LEFT JOIN marketplace_job j ON j.id = a.job_id

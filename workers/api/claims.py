@@ -56,6 +56,7 @@ def render_claim(row: dict[str, Any]) -> dict[str, Any]:
     kind, version, spec = interface_of(row["interface_id"])
     return {
         "id": str(row["id"]),
+        "job": str(row["job_id"]),
         "task": {
             "id": str(row["task_id"]),
             "data": orjson.Fragment(row["data"]),
@@ -67,23 +68,29 @@ def render_claim(row: dict[str, Any]) -> dict[str, Any]:
                 "spec": spec,
             },
         },
-        "quote": {
-            "currency": row["currency"],
-            "guaranteed": _money(row["guaranteed_micros"], row["currency"]),
-            "bonus_up_to": _money(row["bonus_max_micros"], row["currency"]),
-            "units": row["units"],
-            "unit_price_micros": row["unit_price"],
-            "tier": row["tier"],
-            "tier_lower_bound": row["tier_lower_bound"],
-            "specialty_factor": row["specialty_factor"],
-            "floor_per_hour": _money(row["floor_per_hour_micros"], row["currency"]),
-            "seconds_per_unit": row["seconds_per_unit"],
-            "card_version": row["card_version"],
-        },
+        "quote": render_quote(row),
         "draft": None if row["draft"] is None else orjson.Fragment(row["draft"]),
         "draft_version": row["draft_version"],
         "expires_at": row["expires_at"],
         "server_time": row["server_time"],
+    }
+
+
+def render_quote(row: dict[str, Any]) -> dict[str, Any]:
+    """The frozen quote of an assignment; numbers that are not whole are strings."""
+    currency = row["currency"]
+    return {
+        "currency": currency,
+        "guaranteed": _money(row["guaranteed_micros"], currency),
+        "bonus_up_to": _money(row["bonus_max_micros"], currency),
+        "units": row["units"],
+        "unit_price_micros": row["unit_price"],
+        "tier": row["tier"],
+        "tier_lower_bound": row["tier_lower_bound"],
+        "specialty_factor": row["specialty_factor"],
+        "floor_per_hour": _money(row["floor_per_hour_micros"], currency),
+        "seconds_per_unit": row["seconds_per_unit"],
+        "card_version": row["card_version"],
     }
 
 
@@ -174,6 +181,7 @@ class SubmitView(ApiView):
             "id": str(done.assignment_id),
             "state": done.state,
             "is_late": done.is_late,
+            "quote": render_quote(loaded),
         }
         if query["next"] == "1":
             got = claims.claim(job_id=done.job_id, worker_id=worker_id)

@@ -43,6 +43,7 @@ class QuoteShape(serializers.Serializer):
 
 class ClaimBody(serializers.Serializer):
     id = serializers.UUIDField()
+    job = serializers.UUIDField()
     task = TaskShape()
     quote = QuoteShape()
     draft = serializers.JSONField(allow_null=True)
@@ -57,6 +58,7 @@ class SubmittedBody(serializers.Serializer):
     id = serializers.UUIDField()
     state = serializers.CharField()
     is_late = serializers.BooleanField()
+    quote = QuoteShape()
     next = ClaimBody(required=False, allow_null=True)
     retry_after = serializers.IntegerField(required=False)
     remaining = serializers.ChoiceField(choices=["some", "none"], required=False)

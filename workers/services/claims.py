@@ -5,19 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection
+from django.db.models import Q
 from marketplace.models import Job
 
 from core import errors
-from workers.models import Worker, WorkerJob
+from workers.models import WorkerJob
 
-from . import assignments, hot, places
+from . import assignments, hot, places, standing
 
 _TRIES = 4
 _RESTING_SECONDS = 5
+#: Jobs that a claim over all jobs looks at, and how many of them it asks for a task.
+_LOOKED_AT, _ASKED = 100, 10
 
 
 class ClaimInProgress(errors.Conflict):
@@ -54,7 +58,7 @@ def claim(
 ) -> dict[str, Any] | Nothing:
     """Give this worker a task of this job, or the live claim that the worker already holds.
 
-    Returns the claim's row (see ``hot.claim``) or Nothing. Raises NotFound, JobNotLive,
+    Returns the claim's row (see ``hot.claim``) or Nothing. Raises NotFound, NotAWorker, JobNotLive,
     NotQualified or ClaimInProgress. The usual case is one statement.
     """
     rows: list[dict[str, Any]] = []
@@ -88,11 +92,9 @@ def claim(
                 rest = max(1, round(row["rest"] or 1))
                 return Nothing(rest, _others_unfinished(job_id, worker_id))
             case "overdue":
-                assignments.expire(worker_id=worker_id)
-            case "reprice":
+                assignments.expire_own(job_id=job_id, worker_id=worker_id)
+            case _:  # the rate is out of date, or something stands against this worker: say what
                 places.join(job_id=job_id, worker_id=worker_id)
-            case _:
-                _refuse(job_id, worker_id)
     if rows:
         return Nothing(retry_after=1, remaining=True)
     raise ClaimInProgress("Another claim of yours in this job is running. Ask again.")
@@ -101,33 +103,30 @@ def claim(
 def claim_any(*, worker_id: UUID, specialties: Sequence[str] | None) -> dict[str, Any] | Nothing:
     """Give this worker a task of the best job that is open to them.
 
-    Jobs are tried by priority, then by pay for each unit of time; at most ten of them. Raises
-    NotFound when the caller is no worker.
+    Jobs are tried by priority, then by base rate; those that ask for a language the worker does not
+    have are left out. At most ten jobs are asked. Raises NotAWorker.
     """
-    worker = Worker.objects.filter(pk=worker_id).first()
-    if worker is None:
-        raise errors.NotFound("There is no such worker.")
-    wanted = list(worker.specialties if specialties is None else specialties)
+    found = standing.read(worker_id)
     jobs = Job.objects.filter(state=Job.State.LIVE, purpose=Job.Purpose.WORK, sandbox=False)
+    wanted = list(found.worker.specialties if specialties is None else specialties)
     if wanted:
         jobs = jobs.filter(specialty__in=wanted)
+    jobs = jobs.filter(Q(languages=[]) | Q(languages__overlap=found.worker.languages))
+    open_to_them = (
+        job
+        for job in jobs.order_by("-priority", "-base_rate_micros", "id")[:_LOOKED_AT]
+        if places.judge(job, found, {}).ok
+    )
     best = Nothing(retry_after=_RESTING_SECONDS, remaining=False)
-    for job in jobs.order_by("-priority", "-base_rate_micros", "id")[:50]:
-        if not places.eligibility(job=job, worker=worker).ok:
-            continue
-        got = claim(job_id=job.pk, worker_id=worker_id)
+    for job in islice(open_to_them, _ASKED):
+        try:
+            got = claim(job_id=job.pk, worker_id=worker_id)
+        except (places.JobNotLive, places.NotQualified):
+            continue  # it changed since it was listed
         if isinstance(got, dict):
             return got
         best = Nothing(min(best.retry_after, got.retry_after), best.remaining or got.remaining)
     return best
-
-
-def _refuse(job_id: UUID, worker_id: UUID) -> None:
-    """Say why: the statement's verdict is one word, the problem tells what is missing."""
-    with transaction.atomic():
-        job = Job.objects.get(pk=job_id)
-        worker = Worker.objects.get(pk=worker_id)
-        places.require(places.eligibility(job=job, worker=worker))
 
 
 def _others_unfinished(job_id: UUID, worker_id: UUID) -> bool:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from uuid import UUID
 
-from core.models import Membership
 from django.db import connection, transaction
-from django.db.models import Max, Min, Q
+from django.db.models import Exists, Max, Min, OuterRef
 from marketplace.models import Job, Qualification, Task
 from payments.services import escrow, rates
 
 from core import clock, errors
 from payments import pricing
 from workers import scoring
-from workers.models import Assignment, Grant, SkillRecord, Worker, WorkerJob
+from workers.models import Assignment, Worker, WorkerJob
 
-from . import reputation
+from . import reputation, standing
 
-GOLD_CREDIT = 2  # gold tasks a worker may claim before the next refill
+#: Gold tasks a worker may claim before the next refill; the index of the refill names it too.
+GOLD_CREDIT = 2
+_SOON, _LATER, _MUCH_LATER = timedelta(seconds=2), timedelta(minutes=1), timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
@@ -47,43 +49,40 @@ class NotQualified(errors.Forbidden):
 
 
 def eligibility(*, job: Job, worker: Worker) -> Eligibility:
-    """The one place that says whether and why a worker may not claim in a job (two statements)."""
+    """Whether a worker may claim in a job, with the names of what is missing (six statements)."""
+    found = standing.read(worker.pk)
+    missing = missing_qualifications(job, found)
+    names = dict(Qualification.objects.filter(pk__in=missing).values_list("pk", "name"))
+    return judge(job, found, names)
+
+
+def judge(job: Job, found: standing.Standing, names: Mapping[UUID, str]) -> Eligibility:
+    """The one place that says whether and why a worker may not claim in a job (no statement).
+
+    ``names`` has the names of missing qualifications.
+    """
     if job.state != Job.State.LIVE or job.purpose != Job.Purpose.WORK:
         return Eligibility(False, "job_not_live", "This job takes no new claims now.")
-    if worker.is_suspended:
+    if found.worker.is_suspended:
         return Eligibility(
             False, "suspended", "Your account is suspended. Earned money stays payable."
         )
-    record = SkillRecord.objects.filter(worker=worker, specialty=job.specialty).first()
-    if record is not None and record.is_suspended:
-        return Eligibility(
-            False, "suspended", f"You are suspended in {job.specialty}: {record.suspended_reason}"
-        )
-    if Membership.objects.filter(user_id=worker.pk, organization_id=job.organization_id).exists():
+    if reason := found.suspension(job.specialty):
+        return Eligibility(False, "suspended", f"You are suspended in {job.specialty}: {reason}")
+    if job.organization_id in found.organizations:
         return Eligibility(False, "own_job", "Members of a requester cannot work on its jobs.")
-    missing = missing_qualifications(job=job, worker_id=worker.pk)
+    missing = [
+        {"id": str(pk), "name": names.get(pk, "")} for pk in missing_qualifications(job, found)
+    ]
     if missing:
-        names = ", ".join(m["name"] for m in missing)
-        return Eligibility(False, "not_qualified", f"This job asks for: {names}.", missing)
+        said = ", ".join(one["name"] for one in missing)
+        return Eligibility(False, "not_qualified", f"This job asks for: {said}.", missing)
     return Eligibility(True)
 
 
-def missing_qualifications(*, job: Job, worker_id: UUID) -> list[dict[str, str]]:
-    """Qualifications that the job asks for and the worker does not hold: id and name of each."""
-    wanted = list(job.required_qualifications)
-    if not wanted:
-        return []
-    now = clock.now()
-    held = set(
-        Grant.objects.filter(
-            Q(expires_at=None) | Q(expires_at__gt=now),
-            worker_id=worker_id,
-            qualification_id__in=wanted,
-            revoked_at=None,
-        ).values_list("qualification_id", flat=True)
-    )
-    names = dict(Qualification.objects.filter(pk__in=wanted).values_list("pk", "name"))
-    return [{"id": str(q), "name": names.get(q, "")} for q in wanted if q not in held]
+def missing_qualifications(job: Job, found: standing.Standing) -> list[UUID]:
+    """Qualifications that the job asks for and the worker does not hold now."""
+    return [pk for pk in job.required_qualifications if pk not in found.grants]
 
 
 def require(eligible: Eligibility) -> None:
@@ -104,28 +103,37 @@ def join(*, job_id: UUID, worker_id: UUID) -> WorkerJob:
     """Make or refresh the worker's place in a job and its rate.
 
     The cursor starts at a spread position, so that workers do not all scan the same dead entries at
-    the head of the queue. Raises NotFound, JobNotLive or NotQualified.
+    the head of the queue. Raises NotFound, NotAWorker, JobNotLive or NotQualified.
     """
     with transaction.atomic():
-        job = Job.objects.filter(pk=job_id).first()
-        worker = Worker.objects.filter(pk=worker_id).first()
-        if job is None or worker is None:
+        job = Job.objects.filter(
+            pk=job_id, purpose=Job.Purpose.WORK, launched_at__isnull=False
+        ).first()
+        if job is None:
             raise errors.NotFound("There is no such job.")
+        worker = Worker.objects.filter(pk=worker_id).first()
+        if worker is None:
+            raise standing.NotAWorker("Become a worker first: POST /api/v1/worker.")
+        place = _locked_place(job, worker)
+        # Under the lock: who suspends or promotes this worker marks the place after us.
         require(eligibility(job=job, worker=worker))
-        place, _ = WorkerJob.objects.get_or_create(
-            job=job,
-            worker=worker,
-            defaults={
-                "pos": _spread_start(job_id),
-                "joined_at": clock.now(),
-                "refill_after": clock.now(),
-            },
-        )
-        place = WorkerJob.objects.select_for_update().get(pk=place.pk)
         _price(place, job)
         _refill(place, job)
         place.save()
         return place
+
+
+def _locked_place(job: Job, worker: Worker) -> WorkerJob:
+    place = WorkerJob.objects.select_for_update().filter(job=job, worker=worker).first()
+    if place is not None:
+        return place
+    now = clock.now()
+    made, _ = WorkerJob.objects.get_or_create(
+        job=job,
+        worker=worker,
+        defaults={"pos": _spread_start(job.pk), "joined_at": now, "refill_after": now},
+    )
+    return WorkerJob.objects.select_for_update().get(pk=made.pk)
 
 
 def _spread_start(job_id: UUID) -> int:
@@ -156,6 +164,7 @@ def _price(place: WorkerJob, job: Job) -> None:
     place.card_version = card.version
     place.gold_share = reputation.gold_share(place.worker_id, job)
     place.is_stale = False
+    place.is_blocked = False
 
 
 def _refill(place: WorkerJob, job: Job) -> None:
@@ -172,8 +181,8 @@ def _refill(place: WorkerJob, job: Job) -> None:
         )
         place.gold_credit = 0
     place.gold_unit_micros = unit
-    done = Assignment.objects.filter(worker_id=place.worker_id, job_id=place.job_id)
-    undone = gold.exclude(pk__in=done.values("task"))
+    answered = Assignment.objects.filter(task_id=OuterRef("pk"), worker_id=place.worker_id)
+    undone = gold.filter(~Exists(answered))
     if not undone.filter(pos__gt=place.gold_pos).exists():
         first = undone.order_by("pos").values_list("pos", flat=True).first()
         if first is None:
@@ -197,7 +206,7 @@ def _return_credit(place: WorkerJob, job: Job) -> None:
 
 _DUE = """
     SELECT wj.id FROM workers_workerjob wj JOIN marketplace_job j ON j.id = wj.job_id
-    WHERE wj.gold_credit < %s AND wj.refill_after <= core_now() AND j.state = 'live'
+    WHERE wj.gold_credit < 2 AND wj.refill_after <= core_now() AND j.state = 'live'
     UNION ALL
     SELECT wj.id FROM workers_workerjob wj JOIN marketplace_job j ON j.id = wj.job_id
     WHERE wj.gold_credit > 0 AND j.state = 'closing'
@@ -208,32 +217,34 @@ _DUE = """
 def refill_gold(*, limit: int = 200) -> int:
     """Sweep: top up gold credits in live jobs, and give them back where a job is ending.
 
-    Returns the number of places looked at. One short transaction a place, because a place that is
+    Returns the number of places handled. One short transaction a place, because a place that is
     locked makes that worker's claim wait; safe to run twice and side by side.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_DUE, [GOLD_CREDIT, limit])
+        cursor.execute(_DUE, [limit])
         ids = [row[0] for row in cursor.fetchall()]
-    for pk in ids:
-        with transaction.atomic():
-            place = (
-                WorkerJob.objects.select_for_update(of=("self",), skip_locked=True)
-                .select_related("job")
-                .filter(pk=pk)
-                .first()
-            )
-            if place is None:
-                continue
-            before = place.gold_credit
-            if place.job.state == Job.State.LIVE:
-                _refill(place, place.job)
-            else:
-                _return_credit(place, place.job)
-            # Nothing to give now: no gold undone by this worker, or no budget. Look again later.
-            place.refill_after = clock.now() + timedelta(
-                seconds=2 if place.gold_credit != before else 60
-            )
-            place.save(
-                update_fields=["gold_credit", "gold_pos", "gold_unit_micros", "refill_after"]
-            )
-    return len(ids)
+    return sum(_refill_one(pk) for pk in ids)
+
+
+def _refill_one(pk: int) -> bool:
+    with transaction.atomic():
+        place = (
+            WorkerJob.objects.select_for_update(of=("self",), skip_locked=True)
+            .select_related("job")
+            .filter(pk=pk)
+            .first()
+        )
+        if place is None:
+            return False
+        before = place.gold_credit
+        if place.job.state == Job.State.LIVE:
+            _refill(place, place.job)
+        else:
+            _return_credit(place, place.job)
+        if place.gold_credit != before:
+            pause = _SOON
+        else:  # no gold that this worker has not answered, or no budget; or no gold at all
+            pause = _LATER if place.gold_unit_micros else _MUCH_LATER
+        place.refill_after = clock.now() + pause
+        place.save(update_fields=["gold_credit", "gold_pos", "gold_unit_micros", "refill_after"])
+        return True

@@ -8,16 +8,18 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from marketplace.labeling import registry
 from marketplace.labeling.base import AnswerError
-from marketplace.models import Annotation, Interface, Job
+from marketplace.models import Annotation, Interface, Task
 from marketplace.services import slots
 
-from core import clock, errors, states
+from core import clock, errors, nudge, states
 from workers.models import Assignment
 
 from . import hot
+
+_TRIES = 3
 
 
 class AnswerInvalid(errors.Invalid):
@@ -100,12 +102,21 @@ def submit(*, loaded: dict[str, Any], worker_id: UUID, answer: Any) -> Submitted
             undo_seconds=loaded["undo_seconds"],
         )
         if done is not None:
-            return Submitted(pk, loaded["job_id"], Assignment.State.SUBMITTED, done["is_late"])
-    return _submit_slowly(pk, text, digest)
+            return _recorded(loaded, done)
+    return _submit_slowly(loaded, text, digest)
 
 
-def _submit_slowly(pk: UUID, text: str, digest: bytes) -> Submitted:
+def _recorded(loaded: dict[str, Any], done: dict[str, Any]) -> Submitted:
+    if not loaded["undo_seconds"]:
+        nudge.nudge("workers.judge")
+    return Submitted(
+        loaded["id"], loaded["job_id"], Assignment.State.SUBMITTED, bool(done["is_late"])
+    )
+
+
+def _submit_slowly(loaded: dict[str, Any], text: str, digest: bytes) -> Submitted:
     """A repeat, a late answer, or a change of state between the two statements."""
+    pk = loaded["id"]
     with transaction.atomic():
         row = Assignment.objects.select_for_update().get(pk=pk)
         if row.answer_hash is not None:
@@ -113,24 +124,26 @@ def _submit_slowly(pk: UUID, text: str, digest: bytes) -> Submitted:
                 raise AlreadySubmitted("Another answer was submitted for this task already.")
             return Submitted(pk, row.job_id, row.state, row.is_late)
         if row.state == Assignment.State.CLAIMED:
-            # The sweep or an undo came between; the claim is live under our lock now.
+            # An undo came between; the claim is live under our lock now.
             done = hot.submit(
                 assignment_id=pk,
                 worker_id=row.worker_id,
-                interface_id=_interface_of_job(row.job_id),
+                interface_id=loaded["interface_id"],
                 answer=text,
                 answer_hash=digest,
-                undo_seconds=0,
+                undo_seconds=loaded["undo_seconds"],
             )
-            return Submitted(pk, row.job_id, Assignment.State.SUBMITTED, bool(done["is_late"]))
+            assert done is not None
+            return _recorded(loaded, done)
         if row.state != Assignment.State.EXPIRED:
             raise NotSubmittable(f"This assignment is {row.state}; claim the task again.")
-        return _submit_late(row, text, digest)
+        return _submit_late(row, loaded["interface_id"], text, digest)
 
 
-def _submit_late(row: Assignment, text: str, digest: bytes) -> Submitted:
+def _submit_late(row: Assignment, interface_id: UUID, text: str, digest: bytes) -> Submitted:
     now = clock.now()
-    interface_id = _interface_of_job(row.job_id)
+    facts = {"answer_hash": digest, "is_late": True, "submitted_at": now}
+    counts = row.role == Assignment.Role.WORK and slots.take_late(row.task_id)
     Annotation.objects.create(
         task_id=row.task_id,
         interface_id=interface_id,
@@ -138,28 +151,15 @@ def _submit_late(row: Assignment, text: str, digest: bytes) -> Submitted:
         author_ref=row.worker_id,
         answer=orjson.loads(text),
         is_late=True,
+        round=Task.objects.values_list("round", flat=True).get(pk=row.task_id),
         created_at=now,
     )
-    row.answer_hash = digest
-    row.is_late = True
-    row.submitted_at = now
-    if row.role == Assignment.Role.WORK and slots.take_late(row.task_id):
-        states.move(
-            row,
-            Assignment.State.SUBMITTED,
-            answer_hash=digest,
-            is_late=True,
-            submitted_at=now,
-            judge_after=now,
-        )
+    if counts:
+        states.move(row, Assignment.State.SUBMITTED, judge_after=now, **facts)
     else:
         # Kept and shown to the requester as late; it does not count and is not paid.
-        row.save(update_fields=["answer_hash", "is_late", "submitted_at"])
+        Assignment.objects.filter(pk=row.pk).update(**facts)
     return Submitted(row.pk, row.job_id, row.state, True)
-
-
-def _interface_of_job(job_id: UUID) -> UUID:
-    return Job.objects.values_list("interface_id", flat=True).get(pk=job_id)
 
 
 def undo(*, assignment_id: UUID, worker_id: UUID) -> Assignment:
@@ -167,42 +167,47 @@ def undo(*, assignment_id: UUID, worker_id: UUID) -> Assignment:
 
     A claim made since then becomes the one claimed ahead. Raises NotFound or UndoTooLate.
     """
-    with transaction.atomic():
-        row = (
-            Assignment.objects.select_for_update()
-            .filter(pk=assignment_id, worker_id=worker_id)
-            .first()
-        )
-        if row is None:
-            raise errors.NotFound("There is no such assignment.")
-        if row.state == Assignment.State.CLAIMED:
-            return row
-        if (
-            row.state != Assignment.State.SUBMITTED
-            or row.judged_at is not None
-            or row.judge_after is None
-            or row.judge_after <= clock.now()
-        ):
-            raise UndoTooLate("This answer can no longer be taken back.")
-        live = list(
-            Assignment.objects.select_for_update().filter(
-                job_id=row.job_id, worker_id=worker_id, state=Assignment.State.CLAIMED
-            )
-        )
-        if len(live) > 1:
-            raise UndoTooLate("Finish or return one of your open tasks of this job first.")
-        said = Annotation.objects.select_for_update().get(assignment_ref=row.pk)
-        lane = 1 - live[0].lane if live else 0
-        states.move(
-            row,
-            Assignment.State.CLAIMED,
-            lane=lane,
-            draft=said.answer,
-            draft_version=row.draft_version + 1,
-            submitted_at=None,
-            judge_after=None,
-            answer_hash=None,
-            is_late=False,
-        )
-        said.delete()
+    for _ in range(_TRIES):
+        try:
+            with transaction.atomic():
+                return _undo(assignment_id, worker_id)
+        except IntegrityError:
+            continue  # a claim of this worker took the place meanwhile; look again
+    raise UndoTooLate("Finish or return one of your open tasks of this job first.")
+
+
+def _undo(assignment_id: UUID, worker_id: UUID) -> Assignment:
+    row = (
+        Assignment.objects.select_for_update().filter(pk=assignment_id, worker_id=worker_id).first()
+    )
+    if row is None:
+        raise errors.NotFound("There is no such assignment.")
+    if row.state == Assignment.State.CLAIMED:
         return row
+    if (
+        row.state != Assignment.State.SUBMITTED
+        or row.judged_at is not None
+        or row.judge_after is None
+        or row.judge_after <= clock.now()
+    ):
+        raise UndoTooLate("This answer can no longer be taken back.")
+    live = Assignment.objects.filter(
+        job_id=row.job_id, worker_id=worker_id, state=Assignment.State.CLAIMED
+    ).values_list("lane", flat=True)
+    lanes = set(live)
+    if len(lanes) > 1:
+        raise UndoTooLate("Finish or return one of your open tasks of this job first.")
+    said = Annotation.objects.select_for_update().get(assignment_ref=row.pk)
+    states.move(
+        row,
+        Assignment.State.CLAIMED,
+        lane=1 if 0 in lanes else 0,
+        draft=said.answer,
+        draft_version=row.draft_version + 1,
+        submitted_at=None,
+        judge_after=None,
+        answer_hash=None,
+        is_late=False,
+    )
+    said.delete()
+    return row
