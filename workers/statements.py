@@ -18,6 +18,8 @@ core_apitoken, core_user   read by the submit's loader (authentication in the sa
 The order of locks is always cursor row, task row, assignment row.
 """
 
+# ruff: noqa: S608 - put together from the constants of this file, never from what a caller sent
+
 from __future__ import annotations
 
 from collections.abc import Sequence

@@ -6,13 +6,13 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from core.http import auth
 from core.http.serializers import StrictJSON, StrictSerializer, StrictString
 from core.http.views import Access, ApiView
 from django.http import HttpResponse
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from core.http import auth
 from workers.services import claims, hot, submissions
 from workers.services.claims import Nothing
 from workers.services.submissions import interface_of

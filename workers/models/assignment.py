@@ -1,8 +1,9 @@
 """Who did what, when and for what pay."""
 
-from core.ids import new_id
 from django.db import models
 from django.db.models import Q
+
+from core.ids import new_id
 
 from .worker import Worker
 
@@ -94,9 +95,7 @@ class Assignment(models.Model):
                 | Q(state__in=["accepted", "rejected", "reversed"]),
                 name="assignment_state",
             ),
-            models.CheckConstraint(
-                condition=Q(role__in=["work", "gold"]), name="assignment_role"
-            ),
+            models.CheckConstraint(condition=Q(role__in=["work", "gold"]), name="assignment_role"),
             # At most one live claim per worker and job, and one claimed ahead of it.
             models.UniqueConstraint(
                 fields=["job", "worker", "lane"],

@@ -1,8 +1,9 @@
 """A worker contests a rejection."""
 
-from core.ids import new_id
 from django.db import models
 from django.db.models import Q
+
+from core.ids import new_id
 
 from .assignment import Assignment
 

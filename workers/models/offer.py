@@ -1,9 +1,10 @@
 """Push work: who is available, and what was offered to whom."""
 
-from core.ids import new_id
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+
+from core.ids import new_id
 
 from .worker import Worker
 

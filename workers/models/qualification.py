@@ -2,9 +2,10 @@
 in the data plane.
 """
 
-from core.ids import new_id
 from django.db import models
 from django.db.models import Q
+
+from core.ids import new_id
 
 from .worker import Worker
 
@@ -91,9 +92,7 @@ class ExamAnswer(models.Model):
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
-    attempt = models.ForeignKey(
-        Attempt, on_delete=models.PROTECT, related_name="+", db_index=False
-    )
+    attempt = models.ForeignKey(Attempt, on_delete=models.PROTECT, related_name="+", db_index=False)
     task = models.ForeignKey("marketplace.Task", on_delete=models.PROTECT, related_name="+")
     number = models.SmallIntegerField()
     answer = models.JSONField(null=True, blank=True)

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db import connection, transaction
-from marketplace.services import slots
-from payments.services import escrow
 
 from core import clock, errors, states
+from marketplace.services import slots
+from payments.services import escrow
 from workers.models import Assignment
 
 MAX_EXTENSIONS = 3

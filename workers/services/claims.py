@@ -11,9 +11,9 @@ from uuid import UUID
 
 from django.db import IntegrityError, connection
 from django.db.models import Q
-from marketplace.models import Job
 
 from core import errors
+from marketplace.models import Job
 from workers.models import WorkerJob
 
 from . import assignments, hot, places, standing
@@ -68,36 +68,43 @@ def claim(
         except IntegrityError:
             # This worker's other request committed between our snapshot and our lock.
             continue
-        if not rows:
-            if not WorkerJob.objects.filter(job_id=job_id, worker_id=worker_id).exists():
-                places.join(job_id=job_id, worker_id=worker_id)
-            else:
-                time.sleep(0.01 * 3**attempt)  # a twin request or the refill sweep holds the row
-            continue
-        row = rows[-1] if ahead else rows[0]
-        if row["id"] is not None:
-            return row
-        match row["verdict"]:
-            case "go" if row["busy"]:
-                return Nothing(retry_after=1, remaining=True)
-            case "go" if row["walked"] >= hot.WALK:
-                if hints is not None:
-                    return Nothing(1, _hinted_left(job_id, worker_id, hints))
-                return Nothing(retry_after=1, remaining=True)
-            case "go" if row["empty_laps"] >= 1:
-                return Nothing(_RESTING_SECONDS, _others_unfinished(job_id, worker_id))
-            case "go":
-                continue  # reached the end of the queue: start the next lap at once
-            case "resting":
-                rest = max(1, round(row["rest"] or 1))
-                return Nothing(rest, _others_unfinished(job_id, worker_id))
-            case "overdue":
-                assignments.expire_own(job_id=job_id, worker_id=worker_id)
-            case _:  # the rate is out of date, or something stands against this worker: say what
-                places.join(job_id=job_id, worker_id=worker_id)
+        if rows:
+            row = rows[-1] if ahead else rows[0]
+            if row["id"] is not None:
+                return row
+            if (nothing := _nothing(row, job_id, worker_id, hints)) is not None:
+                return nothing
+        elif WorkerJob.objects.filter(job_id=job_id, worker_id=worker_id).exists():
+            time.sleep(0.01 * 3**attempt)  # a twin request or the refill sweep holds the row
+        else:
+            places.join(job_id=job_id, worker_id=worker_id)
     if rows:
         return Nothing(retry_after=1, remaining=True)
     raise ClaimInProgress("Another claim of yours in this job is running. Ask again.")
+
+
+def _nothing(
+    row: dict[str, Any], job_id: UUID, worker_id: UUID, hints: Sequence[str] | None
+) -> Nothing | None:
+    """What a verdict without a claim means; None when the claim is to be tried again at once."""
+    match row["verdict"]:
+        case "go" if row["busy"]:
+            return Nothing(retry_after=1, remaining=True)
+        case "go" if row["walked"] >= hot.WALK:
+            left = hints is None or _hinted_left(job_id, worker_id, hints)
+            return Nothing(retry_after=1, remaining=left)
+        case "go" if row["empty_laps"] >= 1:
+            return Nothing(_RESTING_SECONDS, _others_unfinished(job_id, worker_id))
+        case "go":
+            pass  # the end of the queue: the next lap starts at once
+        case "resting":
+            rest = max(1, round(row["rest"] or 1))
+            return Nothing(rest, _others_unfinished(job_id, worker_id))
+        case "overdue":
+            assignments.expire_own(job_id=job_id, worker_id=worker_id)
+        case _:  # the rate is out of date, or something stands against this worker: say what
+            places.join(job_id=job_id, worker_id=worker_id)
+    return None
 
 
 def claim_any(*, worker_id: UUID, specialties: Sequence[str] | None) -> dict[str, Any] | Nothing:

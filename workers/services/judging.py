@@ -7,9 +7,9 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import connection, transaction
-from marketplace.services import judgements
 
 from core import clock
+from marketplace.services import judgements
 from workers.models import Assignment
 
 from . import reputation

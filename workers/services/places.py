@@ -11,11 +11,11 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Exists, Max, Min, OuterRef
-from marketplace.models import Job, Qualification, Task
-from payments.services import escrow, rates
 
 from core import clock, errors
+from marketplace.models import Job, Qualification, Task
 from payments import pricing
+from payments.services import escrow, rates
 from workers import scoring
 from workers.models import Assignment, Worker, WorkerJob
 

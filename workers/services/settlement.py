@@ -9,10 +9,10 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
-from marketplace.models import Job
-from payments.services import earnings
 
 from core import clock
+from marketplace.models import Job
+from payments.services import earnings
 from workers.models import Assignment, Worker
 
 BATCH = 500

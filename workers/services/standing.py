@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from core import clock, errors
-from core.models import Membership
 from django.db.models import Q
 
+from core import clock, errors
+from core.models import Membership
 from workers.models import Grant, SkillRecord, Worker
 
 

@@ -9,12 +9,12 @@ from uuid import UUID
 
 import orjson
 from django.db import IntegrityError, transaction
+
+from core import clock, errors, nudge, states
 from marketplace.labeling import registry
 from marketplace.labeling.base import AnswerError
 from marketplace.models import Annotation, Interface, Task
 from marketplace.services import slots
-
-from core import clock, errors, nudge, states
 from workers.models import Assignment
 
 from . import hot
