@@ -97,7 +97,9 @@ class Payout(models.Model):
     last_error = models.TextField(blank=True, default="")
 
     transfer_id = models.TextField(null=True, blank=True)
+    #: The payment that the transfer became on the worker's account, and the bank payout it is in.
     destination_payment = models.TextField(blank=True, default="")
+    bank_payout_id = models.TextField(blank=True, default="")
     sent_at = models.DateTimeField(null=True, blank=True)
     paid_at = models.DateTimeField(null=True, blank=True)
     reversed_micros = models.BigIntegerField(default=0)
