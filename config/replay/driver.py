@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import httpx
+
 from marketplace.quality.replay import Recorded
 
 from .client import Api, client

