@@ -9,7 +9,7 @@ stop when two are nearly the same.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -23,6 +23,11 @@ SURE_ENOUGH = 0.8
 AUDIT_ANSWERS = 3
 CLIP_HIGH = 0.99
 CLIP_ABOVE_CHANCE = 0.02
+#: Pseudo-tasks, the same of each class, that known answers are counted on top of.
+CLASSES_EVIDENCE = 20
+#: How many times as likely as the rarest class the commonest may be held beforehand. Known answers
+#: need not be drawn like the others, and two people of one opinion must outweigh this.
+CLASSES_SPREAD = 4.0
 #: Checks after which the author of an open answer has a weight of their own.
 WEIGHED_AFTER = 20
 
@@ -77,12 +82,14 @@ def decide(
     pending: int = 0,
     is_audit: bool = False,
     can_ask: bool = True,
+    classes: Sequence[float] | None = None,
 ) -> Verdict:
     """Decide on a task from its answers, in the order they came.
 
     ``pending`` answers are asked for and not here yet. Votes of suspended authors weigh nothing
     but were asked for, so they count towards ``kmax``. ``can_ask`` False: no more answers will
-    come, whatever the settings say.
+    come, whatever the settings say. ``classes`` says how likely each class is beforehand (see
+    `likely_classes`); None is all the same.
     """
     if pending > 0:
         return Verdict("wait")
@@ -94,7 +101,7 @@ def decide(
     needed = max(settings.kmin, AUDIT_ANSWERS if is_audit else 0)
     enough = len(heard) >= min(needed, settings.kmax)
     if isinstance(kind, Counted):
-        found = _count(kind, spec, heard, settings)
+        found = _count(kind, spec, heard, settings, classes)
     else:
         found = _compare(kind, spec, heard, settings)
     weights = [0.0] * len(votes)
@@ -124,8 +131,30 @@ class _Found:
     will_do: bool
 
 
+def likely_classes(
+    kind: Kind, spec: Mapping[str, Any], known: Iterable[tuple[Mapping[str, Any], int]]
+) -> list[float] | None:
+    """How likely each class is, from known answers and how often each occurs.
+
+    None for kinds that are not one question of a few classes.
+    """
+    size = kind.n_classes(spec)
+    if size is None or not isinstance(kind, Counted):
+        return None
+    counts = [CLASSES_EVIDENCE / size] * size
+    for answer, times in known:
+        counts[kind.ballot(spec, answer)[0]] += times
+    most = max(counts)
+    bounded = [max(count, most / CLASSES_SPREAD) for count in counts]
+    return [count / sum(bounded) for count in bounded]
+
+
 def _count(
-    kind: Counted, spec: Mapping[str, Any], votes: Sequence[Vote], settings: QualitySettings
+    kind: Counted,
+    spec: Mapping[str, Any],
+    votes: Sequence[Vote],
+    settings: QualitySettings,
+    classes: Sequence[float] | None,
 ) -> _Found:
     """The one-coin posterior, each question for itself; a task is done when all its questions are.
 
@@ -137,23 +166,25 @@ def _count(
     tallies: list[dict[int, float]] = []
     is_done = will_do = True
     confidence = 1.0
+    # Without anybody known the votes are counted and nothing else.
+    before = [[1 / size] * size for size in sizes]
+    if is_known and classes is not None:
+        before = [list(classes)]
     by_size = {size: [_log_odds(vote.author.skill, size) for vote in votes] for size in set(sizes)}
     for question, size in enumerate(sizes):
+        prior = before[question]
         tally: dict[int, float] = {}
         counts: dict[int, int] = {}
         for ballot, weight in zip(ballots, by_size[size], strict=True):
             taken = ballot[question]
-            tally[taken] = tally.get(taken, 0.0) + weight
+            tally[taken] = tally.get(taken, math.log(prior[taken])) + weight
             counts[taken] = counts.get(taken, 0) + 1
         best = leader(tally)
-        p = _probability(tally, best, size)
+        p = _probability(tally, best, prior)
         second = max((count for taken, count in counts.items() if taken != best), default=0)
         leads = counts[best] - second >= settings.lead
-        if is_known:
-            done = p >= settings.confidence or (leads and p >= SURE_ENOUGH)
-        else:
-            done = leads
-        is_done = is_done and done
+        sure = p >= settings.confidence or (leads and p >= SURE_ENOUGH)
+        is_done = is_done and (sure if is_known else leads)
         will_do = will_do and p >= SURE_ENOUGH
         confidence = min(confidence, p)
         tallies.append(tally)
@@ -173,10 +204,11 @@ def _log_odds(q: float, size: int) -> float:
     return math.log(clipped * (size - 1) / (1 - clipped))
 
 
-def _probability(tally: Mapping[int, float], best: int, size: int) -> float:
-    """The posterior of a class when all were equally likely; classes without votes are at 0."""
-    rest = sum(math.exp(score - tally[best]) for taken, score in tally.items() if taken != best)
-    return 1 / (1 + rest + (size - len(tally)) * math.exp(-tally[best]))
+def _probability(tally: Mapping[int, float], best: int, prior: Sequence[float]) -> float:
+    """The posterior of a class; those without votes stand where they stood beforehand."""
+    voted = sum(math.exp(score - tally[best]) for score in tally.values())
+    others = sum(p for taken, p in enumerate(prior) if taken not in tally)
+    return 1 / (voted + others * math.exp(-tally[best]))
 
 
 def _compare(

@@ -31,7 +31,7 @@ class Recorded:
 class Replayed:
     """What a replay came to. ``labels`` count answers that were used and would be paid.
 
-    ``accuracy`` is the share of right values; ``error_rate`` the errors in all values against the
+    ``accuracy`` is the share of values without an error; ``error_rate`` the errors in all values against the
     length of the truth (word error rate for transcripts). Tasks without a single answer count as
     wrong. ``stated`` is the mean confidence of the values that have one, ``stated_accuracy`` how
     many of those are right.
@@ -140,6 +140,7 @@ def replay(
     every task with an answer must have a truth.
     """
     known = set(gold)
+    classes = consensus.likely_classes(kind, spec, [(truth[task], 1) for task in sorted(known)])
     names = sorted({one.task for one in answers} - known)
     chance = random.Random(f"audit {seed}")  # noqa: S311
     tasks = {
@@ -150,6 +151,19 @@ def replay(
     if floor is None:
         floor = skill.ban_floor(kind.n_classes(spec))
     crowd = _Crowd(floor)
+
+    def decide(task: _Task, *, is_end: bool = False) -> Verdict:
+        pool = crowd.pool()
+        return consensus.decide(
+            kind,
+            spec,
+            [Vote(answer, crowd.facts(worker, pool)) for worker, answer in task.votes],
+            settings,
+            is_audit=task.is_audit and not is_end,
+            can_ask=not is_end,
+            classes=classes,
+        )
+
     gold_labels = 0
     for one in answers:
         if one.worker in crowd.suspended:
@@ -163,74 +177,52 @@ def replay(
             continue
         task.votes.append((one.worker, one.answer))
         if len(task.votes) == task.wanted:
-            task.verdict = _decide(task, kind, spec, settings, crowd)
+            task.verdict = decide(task)
             task.wanted += task.verdict.outcome == "more"
     unfinished = [task for task in tasks.values() if not task.is_decided]
     for task in unfinished:
-        task.verdict = _decide(task, kind, spec, settings, crowd, is_end=True)
-    return _summary(tasks, truth, kind, spec, crowd, gold_labels, len(known), len(unfinished))
-
-
-def _decide(
-    task: _Task,
-    kind: Kind,
-    spec: Mapping[str, Any],
-    settings: QualitySettings,
-    crowd: _Crowd,
-    *,
-    is_end: bool = False,
-) -> Verdict:
-    pool = crowd.pool()
-    votes = [Vote(answer, crowd.facts(worker, pool)) for worker, answer in task.votes]
-    return consensus.decide(
-        kind, spec, votes, settings, is_audit=task.is_audit and not is_end, can_ask=not is_end
+        task.verdict = decide(task, is_end=True)
+    return Replayed(
+        gold_tasks=len(known),
+        work_labels=sum(len(task.votes) for task in tasks.values()),
+        gold_labels=gold_labels,
+        unfinished=len(unfinished),
+        suspended=list(crowd.suspended),
+        **_outcome(tasks, truth, kind, spec),
     )
 
 
-def _summary(
-    tasks: Mapping[str, _Task],
-    truth: Mapping[str, Any],
-    kind: Kind,
-    spec: Mapping[str, Any],
-    crowd: _Crowd,
-    gold_labels: int,
-    gold_tasks: int,
-    unfinished: int,
-) -> Replayed:
-    right = wrong = length = 0.0
+def _outcome(
+    tasks: Mapping[str, _Task], truth: Mapping[str, Any], kind: Kind, spec: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The decided tasks against the truth."""
+    right = wrong = length = stated_right = 0.0
     stated: list[float] = []
-    stated_right = 0.0
     values: dict[str, Any] = {}
-    escalated = 0
     for name, task in tasks.items():
         assert task.verdict is not None
-        escalated += task.verdict.outcome == "escalate"
-        value = task.verdict.value
-        values[name] = value
-        said = kind.empty(spec) if value is None else value
-        is_right = value is not None and float(value == truth[name])
-        right += is_right
-        if value is None and kind.n_classes(spec) is not None:
-            errors, size = 1.0, 1.0
+        value = values[name] = task.verdict.value
+        if value is None:
+            errors, size, is_right = 1.0, 1.0, False
         else:
-            errors, size = kind.distance(spec, said, truth[name])
+            errors, size = kind.distance(spec, value, truth[name])
+            is_right = errors == 0
+        right += is_right
         wrong += errors
         length += size
         if task.verdict.confidence is not None:
             stated.append(task.verdict.confidence)
             stated_right += is_right
     count = len(tasks)
-    return Replayed(
-        tasks=count,
-        gold_tasks=gold_tasks,
-        accuracy=right / count if count else 0.0,
-        error_rate=wrong / length if length else 0.0,
-        work_labels=sum(len(task.votes) for task in tasks.values()),
-        gold_labels=gold_labels,
-        escalated=escalated,
-        unfinished=unfinished,
-        suspended=list(crowd.suspended),
-        stated=sum(stated) / len(stated) if stated else None,
-        stated_accuracy=stated_right / len(stated) if stated else None,
-        values=values,
-    )
+    return {
+        "tasks": count,
+        "accuracy": right / count if count else 0.0,
+        "error_rate": wrong / length if length else 0.0,
+        "escalated": sum(
+            task.verdict is not None and task.verdict.outcome == "escalate"
+            for task in tasks.values()
+        ),
+        "stated": sum(stated) / len(stated) if stated else None,
+        "stated_accuracy": stated_right / len(stated) if stated else None,
+        "values": values,
+    }
