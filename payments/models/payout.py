@@ -83,6 +83,8 @@ class Payout(models.Model):
     severity = models.SmallIntegerField(choices=Severity, default=Severity.NONE)
     #: Approvals count for one round; a payout that must be looked at again starts another.
     review_round = models.SmallIntegerField(default=1)
+    #: How many people must say yes in this round; 0 where a small one passes by itself.
+    approvals_needed = models.SmallIntegerField(default=1)
     checked_at = models.DateTimeField(null=True, blank=True)
     approved_at = models.DateTimeField(null=True, blank=True)
 
