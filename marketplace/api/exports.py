@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from core.http.serializers import StrictBoolean, StrictSerializer, StrictString
-from core.http.views import Access, ApiView
 from django.conf import settings
 from django.http import StreamingHttpResponse
 from django.urls import path, reverse
@@ -15,6 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.errors import NotFound
+from core.http.serializers import StrictBoolean, StrictSerializer, StrictString
+from core.http.views import Access, ApiView
 from marketplace.api import delivery_shapes as shapes
 from marketplace.api import rendering
 from marketplace.exports import formats

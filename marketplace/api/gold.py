@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from core.http.views import Access, ApiView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.http.views import Access, ApiView
 from marketplace.api import rendering, shapes, uploads
 from marketplace.imports import extended
 from marketplace.models import GoldAnswer

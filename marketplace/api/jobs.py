@@ -5,6 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core import errors
 from core.http.serializers import (
     StrictBoolean,
     StrictDecimal,
@@ -14,15 +19,10 @@ from core.http.serializers import (
     StrictString,
 )
 from core.http.views import Access, ApiView
-from payments.services import escrow
-from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
-
-from core import errors
 from marketplace.api import rendering, shapes
 from marketplace.models import Job
 from marketplace.services import jobs
+from payments.services import escrow
 
 BUDGET_CAP = 10**15
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from core.http.serializers import StrictSerializer, StrictString
-from core.http.views import Access, ApiView
 from django.conf import settings
 from django.http import FileResponse
 from django.urls import reverse
@@ -15,6 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core import errors
+from core.http.serializers import StrictSerializer, StrictString
+from core.http.views import Access, ApiView
 from marketplace.api import rendering, shapes
 from marketplace.models import Media
 from marketplace.services import media as media_files

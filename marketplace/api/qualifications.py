@@ -8,6 +8,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from core import errors
 from core.http.serializers import (
     StrictBoolean,
     StrictDecimal,
@@ -16,11 +21,6 @@ from core.http.serializers import (
     StrictString,
 )
 from core.http.views import Access, ApiView
-from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
-
-from core import errors
 from marketplace.api import shapes
 from marketplace.models import Qualification
 from marketplace.services import qualifications

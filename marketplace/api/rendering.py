@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from core.http.serializers import money
-from payments.services.escrow import EscrowSummary
-
 from core import errors
+from core.http.serializers import money
 from marketplace.models import GoldAnswer, Job, Media, Resolution, Task
 from marketplace.services import stats
 from marketplace.services.estimates import Cost, JobQuote
+from payments.services.escrow import EscrowSummary
 
 
 def own_job(organization_id: UUID | None, pk: UUID) -> Job:

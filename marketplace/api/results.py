@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from core.http.serializers import StrictInteger, StrictSerializer, StrictString
-from core.http.views import Access, ApiView
 from django.http import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core import errors
+from core.http.serializers import StrictInteger, StrictSerializer, StrictString
+from core.http.views import Access, ApiView
 from marketplace.api import rendering, results_stream, shapes
 from marketplace.exports import results
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from core.http.serializers import StrictInteger, StrictJSON, StrictSerializer, StrictString
-from core.http.views import Access, ApiView
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.http.serializers import StrictInteger, StrictJSON, StrictSerializer, StrictString
+from core.http.views import Access, ApiView
 from marketplace.api import rendering, shapes, uploads
 from marketplace.imports import rows
 from marketplace.models import Resolution, Task

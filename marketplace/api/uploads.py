@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from core.http.serializers import StrictSerializer
-from core.http.views import Access
 from rest_framework import serializers
 
 from core.http import streams
+from core.http.serializers import StrictSerializer
+from core.http.views import Access
 from marketplace.imports import rows
 from marketplace.services.tasks import ImportResult
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from core.http.serializers import StrictBoolean, StrictSerializer, StrictString
-from core.http.views import Access, ApiView
 from django.urls import path
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.errors import NotFound
+from core.http.serializers import StrictBoolean, StrictSerializer, StrictString
+from core.http.views import Access, ApiView
 from marketplace.api import delivery_shapes as shapes
 from marketplace.exports.rows import utc
 from marketplace.gateways import outbound

@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from core.http.serializers import money
 from django.utils.crypto import salted_hmac
+
+from core.http.serializers import money
 
 #: What a result row is made of, as names of a current resolution's fields.
 FIELDS = (

@@ -5,11 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.db import connection, transaction
-from payments.services import escrow
 
 from core import clock, states
 from marketplace.models import Job, Task
 from marketplace.services import slots, webhooks
+from payments.services import escrow
 
 #: Tasks cancelled in one transaction.
 BATCH = 5_000

@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from payments.services import escrow
 
 from core import clock, errors, states
 from marketplace.models import Job, Resolution, Task
 from marketplace.services import slots, tasks, webhooks
+from payments.services import escrow
 
 ADJUDICATED = "adjudicated"
 #: Answers that one new round may ask for, and that a task may have in all.

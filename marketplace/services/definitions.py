@@ -68,8 +68,8 @@ def check(fields: Mapping[str, Any]) -> Definition:
             columns[name] = rule(given[name])
         except _Bad as bad:
             problems[name] = [str(bad)]
-    columns.update(_quality(given["quality"], problems))
     kind, spec = _interface(given, problems)
+    columns.update(_quality(given["quality"], kind, problems))
     if unknown := set(given) - set(_RULES) - {"quality", "kind", "interface"}:
         problems.update({name: ["There is no such field."] for name in unknown})
     if problems:
@@ -89,11 +89,13 @@ def check_later(fields: Mapping[str, Any]) -> None:
         raise errors.Invalid("The job cannot be changed like that.", errors=problems)
 
 
-def _quality(given: Any, problems: dict[str, list[str]]) -> dict[str, Any]:
+def _quality(given: Any, kind: str, problems: dict[str, list[str]]) -> dict[str, Any]:
+    usual = registry.get(kind).quality if kind else {}
     try:
-        settings = QualitySettings.from_dict(given)
+        settings = QualitySettings.from_dict(given, usual=usual)
     except SettingsError as bad:
-        problems.update({f"quality.{name}": said for name, said in bad.errors.items()})
+        for name, said in bad.errors.items():
+            problems[f"quality.{name}" if name else "quality"] = said
         return {}
     return {
         "quality": settings.as_dict(),

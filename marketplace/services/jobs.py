@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from payments.services import escrow, rates
 
 from core import clock, errors, nudge, states
 from marketplace.models import Interface, Job, Task
@@ -21,6 +20,7 @@ from marketplace.services import (
     stats,
     webhooks,
 )
+from payments.services import escrow, rates
 
 #: Fields of a draft that a requester sets; `definitions` says what they may hold.
 EDITABLE = (

@@ -13,10 +13,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
-from payments.services import escrow
 
 from marketplace.models import Job, JobStats
 from marketplace.services import estimates, slots, stats, webhooks
+from payments.services import escrow
 
 #: Tasks opened in one transaction.
 BATCH = 10_000

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
-from payments.services import rates
 
 from marketplace.models import Job
 from payments import pricing
+from payments.services import rates
 
 _BASIS = (
     "unit",

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from django.db import connection
+
 from payments.services import escrow
 
 #: The escrow line that slots of work are reserved on.

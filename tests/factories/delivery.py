@@ -19,6 +19,8 @@ from marketplace.models import (
 )
 from marketplace.services import webhooks
 
+SPEC = {"options": [{"value": one, "label": one} for one in "ab"], "multiple": False}
+
 
 def person(email: str | None = None) -> User:
     return User.objects.create(email=email or f"{new_id()}@example.org", name="A. Person")
@@ -38,9 +40,7 @@ def endpoint(
 
 def job(organization_id: UUID | None = None, **facts: Any) -> Job:
     now = clock.now()
-    interface = Interface.objects.create(
-        kind="choices", spec={"choices": ["a", "b"]}, version=1, created_at=now
-    )
+    interface = Interface.objects.create(kind="choices", spec=SPEC, version=1, created_at=now)
     return Job.objects.create(
         **{
             "organization_id": organization_id or organization().id,
