@@ -28,10 +28,18 @@ from core.http import auth
 
 WALK = 20  # open entries looked at in one request, done ones included
 
-_QUOTE = """
+
+# The arithmetic of payments.pricing, exactly: a quotient that does not end is never rounded twice.
+def _up(exact: str) -> str:
+    """SQL of an amount rounded up to 0.0001."""
+    return f"(div({exact}, 100) + sign(mod({exact}, 100))) * 100"
+
+
+_FLOOR = "ok.floor_per_hour_micros * ok.seconds_per_unit * p.units"
+_QUOTE = f"""
     greatest(
-        round(ok.unit_price * p.units / 100) * 100,
-        ceil(ok.floor_per_hour_micros * ok.seconds_per_unit * p.units / 360000) * 100
+        round(ok.unit_price * p.units, -2),
+        (div({_FLOOR}, 360000) + sign(mod({_FLOOR}, 360000))) * 100
     )::bigint
 """
 
@@ -160,8 +168,8 @@ SELECT %(assignment)s, ok.job_id, p.id, ok.worker_id, p.role, 'claimed',
     0, false, 0, '', '',
     ok.currency, p.units, ok.unit_price, ok.tier, ok.tier_lower_bound, ok.specialty_factor,
     ok.floor_per_hour_micros, ok.seconds_per_unit, ok.fee_rate, ok.card_version,
-    q.guaranteed, round(q.guaranteed * ok.bonus_pct / 100)::bigint * 100,
-    (ceil(q.guaranteed * ok.fee_rate / 100) * 100)::bigint, p.reserve
+    q.guaranteed, round(q.guaranteed * ok.bonus_pct, -2)::bigint,
+    ({_up("q.guaranteed * ok.fee_rate")})::bigint, p.reserve
 FROM ok
 CROSS JOIN picked p
 CROSS JOIN LATERAL (SELECT {_QUOTE} AS guaranteed) q
