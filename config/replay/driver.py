@@ -14,8 +14,8 @@ from marketplace.quality.replay import Recorded
 
 from .client import Api, client
 
-STALL_SECONDS = 45.0  # nothing submitted for so long while answers wait: something is wrong
-RETRY_SECONDS = 0.15
+STALL_SECONDS = 90.0  # nothing submitted for so long while answers wait: something is wrong
+RETRY_SECONDS = 0.4
 
 
 @dataclass
@@ -47,15 +47,17 @@ class _Queue:
         while True:
             with self.lock:
                 now = time.monotonic()
+                back = []
                 while self.later and self.later[0][0] <= now:
-                    self.ready.append(self.later.popleft()[1])
-                for _ in range(len(self.ready)):
-                    item = self.ready.popleft()
+                    back.append(self.later.popleft()[1])
+                # In front: those that wait arrived before all that are still to come.
+                self.ready.extendleft(reversed(back))
+                for place, item in enumerate(self.ready):
                     if item.worker not in self.busy:
+                        del self.ready[place]
                         self.busy.add(item.worker)
                         self.running += 1
                         return item
-                    self.ready.append(item)
                 if not self.ready and not self.later and not self.running:
                     return None
                 if now - self.last_progress > STALL_SECONDS:
@@ -63,6 +65,7 @@ class _Queue:
             time.sleep(0.01)
 
     def done(self, item: Recorded, *, again: bool, progress: bool) -> None:
+        """Let the worker go; ``again`` brings the answer back a little later."""
         with self.lock:
             self.busy.discard(item.worker)
             self.running -= 1
@@ -72,6 +75,7 @@ class _Queue:
                 self.last_progress = time.monotonic()
 
     def left(self) -> list[Recorded]:
+        """Answers that nobody came to."""
         return [*self.ready, *(item for _, item in self.later)]
 
 

@@ -15,7 +15,7 @@ from core.services import accounts, tokens
 from workers.services import onboarding
 
 from .client import Api
-from .sets import RecordedSet, nominal_seconds
+from .sets import RecordedSet
 
 PLAY = "XTS"
 SPECIALTY = {"choices": "text", "transcript": "transcription"}
@@ -68,7 +68,6 @@ def stage(
     base_url: str,
     recorded: RecordedSet,
     gold: frozenset[str],
-    tasks: list[str],
     quality: dict[str, Any],
 ) -> Stage:
     """Fund, post, import and launch over HTTP, and wait until the tasks are open."""
@@ -81,7 +80,7 @@ def stage(
         {"amount_micros": deposit, "currency": PLAY},
         key=f"{run}-topup",
     )
-    kind = recorded.kind
+    kind, tasks = recorded.kind, recorded.tasks
     job = api.post(
         "/jobs",
         {
@@ -112,11 +111,12 @@ def stage(
 def _import(
     api: Api, path: str, recorded: RecordedSet, tasks: list[str], with_answer: bool
 ) -> None:
+    seconds = recorded.nominal_seconds() if recorded.is_speech else {}
     lines = []
     for task in tasks:
         row: dict[str, Any] = {"external_id": task, "data": {"ref": task}}
-        if recorded.is_speech:
-            row["seconds"] = nominal_seconds(recorded, task)
+        if task in seconds:
+            row["seconds"] = seconds[task]
         if with_answer:
             row["answer"] = recorded.truth[task]
         lines.append(json.dumps(row))
