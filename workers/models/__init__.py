@@ -2,7 +2,7 @@
 
 from .assignment import Assignment
 from .contest import Contest
-from .offer import Availability, Offer
+from .offer import Availability, Offer, OfferPlace
 from .qualification import Attempt, ExamAnswer, Grant
 from .worker import SkillRecord, Worker, WorkerJob
 
@@ -14,6 +14,7 @@ __all__ = [
     "ExamAnswer",
     "Grant",
     "Offer",
+    "OfferPlace",
     "SkillRecord",
     "Worker",
     "WorkerJob",

@@ -96,9 +96,10 @@ class Assignment(models.Model):
                 name="assignment_state",
             ),
             models.CheckConstraint(condition=Q(role__in=["work", "gold"]), name="assignment_role"),
-            # At most one live claim per worker and job, and one claimed ahead of it.
+            # At most one live claim per worker and job, and one claimed ahead of it. The worker comes
+            # first, so that the same index also tells who holds any claim at all.
             models.UniqueConstraint(
-                fields=["job", "worker", "lane"],
+                fields=["worker", "job", "lane"],
                 condition=Q(state="claimed"),
                 name="assignment_live_claim",
             ),
@@ -113,7 +114,10 @@ class Assignment(models.Model):
                 name="assignment_accepted_facts",
             ),
             models.CheckConstraint(
-                condition=~Q(state="rejected") | ~Q(reject_reason=""),
+                condition=~Q(state="rejected")
+                | (
+                    ~Q(reject_reason="") & Q(reviewed_at__isnull=False, contest_until__isnull=False)
+                ),
                 name="assignment_rejected_facts",
             ),
             models.CheckConstraint(
@@ -150,6 +154,11 @@ class Assignment(models.Model):
                 fields=["job", "settle_after"],
                 condition=Q(state="submitted", judged_at__isnull=False),
                 name="assignment_to_settle",
+            ),
+            models.Index(
+                fields=["contest_until"],
+                condition=Q(state="rejected", settled_at=None),
+                name="assignment_contested",
             ),
         ]
 

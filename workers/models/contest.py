@@ -37,6 +37,10 @@ class Contest(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(
+                condition=Q(state__in=["open", "upheld", "denied", "lapsed"]), name="contest_state"
+            ),
+            models.CheckConstraint(condition=~Q(statement=""), name="contest_says_why"),
+            models.CheckConstraint(
                 condition=Q(state="open", ended_at=None)
                 | (~Q(state="open") & Q(ended_at__isnull=False)),
                 name="contest_end_facts",
