@@ -219,9 +219,7 @@ def explain(quote: Mapping[str, Any]) -> str:
     guaranteed = int(quote["guaranteed_micros"])
     piece = money.half_up(money.EXACT.multiply(Decimal(quote["unit_price"]), units))
     seconds = Decimal(quote["seconds_per_unit"]) * units
-    floor = floor_of(
-        int(quote["floor_per_hour_micros"]), Decimal(quote["seconds_per_unit"]), units
-    )
+    floor = floor_of(int(quote["floor_per_hour_micros"]), Decimal(quote["seconds_per_unit"]), units)
     said = f"{' x '.join(factors)} = {money.display(piece, currency)}"
     least = f"minimum for about {_duration(seconds)} is {money.display(floor, currency)}"
     if guaranteed > piece:
