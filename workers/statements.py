@@ -306,15 +306,34 @@ SELECT is_late, submitted_at, judge_after FROM done
 """
 
 
+# The slot of work is held by the offer; gold uses one of the worker's credits, if there still is one.
 ASSIGN = f"""
 WITH {_PLACE.replace("FOR UPDATE SKIP LOCKED", "FOR UPDATE")},
 picked AS MATERIALIZED (
-    SELECT {_COLUMNS}, 'work' AS role, t.slot_reserve_micros AS reserve
-    FROM marketplace_task t WHERE t.id = %(task)s AND t.role = 'work'
-      AND (SELECT verdict IN ('go', 'resting') FROM ok)
+    SELECT {_COLUMNS}, t.role,
+        CASE t.role WHEN 'gold' THEN ok.gold_unit_micros ELSE t.slot_reserve_micros END AS reserve
+    FROM marketplace_task t CROSS JOIN ok
+    WHERE t.id = %(task)s AND t.job_id = ok.job_id AND ok.verdict IN ('go', 'resting')
+      AND (t.role = 'work' OR (
+          t.role = 'gold' AND t.state = 'open' AND ok.gold_credit > 0
+          AND t.slot_reserve_micros <= ok.gold_unit_micros))
 ),
-made AS ({_INSERT})
+made AS ({_INSERT}),
+moved AS (
+    UPDATE workers_workerjob wj SET gold_credit = wj.gold_credit - 1, gold_pos = p.pos
+    FROM ok CROSS JOIN picked p WHERE wj.id = ok.id AND p.role = 'gold'
+)
 SELECT ok.verdict, ok.interface_id, core_now() AS server_time,
     p.data::text AS data, p.media::text AS media, {_columns("m")}
 FROM ok LEFT JOIN (made m JOIN picked p ON p.id = m.task_id) ON true
+"""
+
+# A live claim as the claim statement shows it.
+CLAIMED = f"""
+SELECT j.interface_id, core_now() AS server_time,
+    t.data::text AS data, t.media::text AS media, {_columns("a")}
+FROM workers_assignment a
+JOIN marketplace_task t ON t.id = a.task_id
+JOIN marketplace_job j ON j.id = a.job_id
+WHERE a.id = %(assignment)s AND a.worker_id = %(worker)s AND a.state = 'claimed'
 """

@@ -84,6 +84,7 @@ def submit(
 def assign(*, job_id: UUID, worker_id: UUID, task_id: UUID) -> dict[str, Any] | None:
     """Make the assignment of a task whose slot the caller already holds (an accepted offer).
 
+    Gold holds no slot: it takes one of the worker's gold credits, and is refused when none is left.
     Waits for the worker's place; returns None when there is none, else one row as ``claim`` does
     (``id`` is None unless the verdict allowed it). The caller owns the transaction.
     """
@@ -98,4 +99,10 @@ def assign(*, job_id: UUID, worker_id: UUID, task_id: UUID) -> dict[str, Any] | 
             "hinted": True,
         },
     )
+    return rows[0] if rows else None
+
+
+def claimed(*, assignment_id: UUID, worker_id: UUID) -> dict[str, Any] | None:
+    """A live claim with its task and quote, as ``claim`` returns it; None when it is none."""
+    rows = _rows(statements.CLAIMED, {"assignment": assignment_id, "worker": worker_id})
     return rows[0] if rows else None
