@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.http.views import Access, ApiView
-from marketplace.api import rendering, shapes, uploads
+from marketplace.api import intake, rendering, shapes
 from marketplace.imports import extended
 from marketplace.models import GoldAnswer
 from marketplace.services import gold, predictions
@@ -17,8 +17,9 @@ from marketplace.services import gold, predictions
 class GoldView(ApiView):
     """Tasks with known answers; in an exam, its questions."""
 
-    access = {"GET": Access(scope="jobs:read", role="manager"), "POST": uploads.ACCESS}
-    queries = {"POST": uploads.UploadQuery}
+    access = {"GET": Access(scope="jobs:read", role="manager"), "POST": intake.ACCESS}
+    uploads = {"POST": intake.CONTENT_TYPES}
+    queries = {"POST": intake.UploadQuery}
     responses = {"GET": {200: shapes.GoldShape(many=True)}, "POST": {200: shapes.ImportShape}}
 
     def get(self, request: Request, job: UUID) -> Response:
@@ -30,29 +31,30 @@ class GoldView(ApiView):
     def post(self, request: Request, job: UUID) -> Response:
         """Add rows of `data` and `answer`; repeatable by external id."""
         row = rendering.own_job(self.caller.organization_id, job)
-        query = self.query(uploads.UploadQuery)
-        with uploads.spooled(request) as upload:
+        query = self.query(intake.UploadQuery)
+        with intake.spooled(request) as upload:
             found = gold.add(
                 job=row,
                 records=extended.known_answers(upload.file, upload.content_type),
                 on_error=query["on_error"],
                 by=self.caller.user_id,
             )
-        return Response(uploads.render(found))
+        return Response(intake.render(found))
 
 
 class PredictionsView(ApiView):
     """What models say of the job's tasks."""
 
-    access = {"POST": uploads.ACCESS}
-    queries = {"POST": uploads.UploadQuery}
+    access = {"POST": intake.ACCESS}
+    uploads = {"POST": intake.CONTENT_TYPES}
+    queries = {"POST": intake.UploadQuery}
     responses = {"POST": {200: shapes.PredictionsShape}}
 
     def post(self, request: Request, job: UUID) -> Response:
         """Rows of `external_id` or `task`, `value`, `model_version` and `score`."""
         row = rendering.own_job(self.caller.organization_id, job)
-        query = self.query(uploads.UploadQuery)
-        with uploads.spooled(request) as upload:
+        query = self.query(intake.UploadQuery)
+        with intake.spooled(request) as upload:
             found = predictions.add(
                 job=row,
                 records=extended.predictions(upload.file, upload.content_type),

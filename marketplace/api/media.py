@@ -40,6 +40,7 @@ class MediaList(ApiView):
         "GET": {200: shapes.MediaShape(many=True)},
         "POST": {201: shapes.MediaShape},
     }
+    uploads = {"POST": ("multipart/form-data",)}
     parser_classes = (MultiPartParser,)
 
     def get(self, request: Request) -> Response:

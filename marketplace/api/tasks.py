@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from core.http.serializers import StrictInteger, StrictJSON, StrictSerializer, StrictString
 from core.http.views import Access, ApiView
-from marketplace.api import rendering, shapes, uploads
+from marketplace.api import intake, rendering, shapes
 from marketplace.imports import rows
 from marketplace.models import Resolution, Task
 from marketplace.services import decisions, tasks
@@ -47,8 +47,9 @@ def _current(task_ids: list[UUID]) -> dict[UUID, Resolution]:
 class TasksView(ApiView):
     """A job's tasks."""
 
-    access = {"GET": READ, "POST": uploads.ACCESS}
-    queries = {"GET": TasksQuery, "POST": uploads.UploadQuery}
+    access = {"GET": READ, "POST": intake.ACCESS}
+    uploads = {"POST": intake.CONTENT_TYPES}
+    queries = {"GET": TasksQuery, "POST": intake.UploadQuery}
     responses = {"GET": {200: shapes.TaskShape(many=True)}, "POST": {200: shapes.ImportShape}}
 
     def get(self, request: Request, job: UUID) -> Response:
@@ -69,15 +70,15 @@ class TasksView(ApiView):
     def post(self, request: Request, job: UUID) -> Response:
         """Import NDJSON or CSV of any size; repeatable by external id."""
         row = rendering.own_job(self.caller.organization_id, job)
-        query = self.query(uploads.UploadQuery)
-        with uploads.spooled(request) as upload:
+        query = self.query(intake.UploadQuery)
+        with intake.spooled(request) as upload:
             found = tasks.import_rows(
                 job=row,
                 rows=rows.parse(upload.file, upload.content_type),
                 on_error=query["on_error"],
                 by=self.caller.user_id,
             )
-        return Response(uploads.render(found))
+        return Response(intake.render(found))
 
 
 class TaskView(ApiView):

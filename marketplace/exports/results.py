@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import connection
 from django.db.models import Func, QuerySet, TextField
 
 from marketplace.exports import jsonl, rows
-from marketplace.models import Annotation, Job, Resolution, Task
+from marketplace.models import Job, Resolution, Task
 
 PAGE = 200
 #: Data or value with more fields than this are one column of JSON in a table.
@@ -27,16 +28,34 @@ def page(job: Job, *, after: UUID | None = None, limit: int = PAGE) -> list[dict
     if after is not None:
         resolutions = resolutions.filter(task_id__gt=after)
     found = list(resolutions.order_by("task_id").values(*rows.FIELDS)[:limit])
-    named = {vote["annotation"] for one in found for vote in one["votes"] if "annotation" in vote}
-    answers = {
-        str(key): (author, answer)
-        for key, author, answer in Annotation.objects.filter(id__in=named).values_list(
-            "id", "author_ref", "answer"
-        )
-    }
+    answers = _answers([one["task_id"] for one in found])
     return [
-        rows.result_row(one, job_id=job.id, currency=job.currency, answers=answers) for one in found
+        rows.result_row(
+            one, job_id=job.id, currency=job.currency, answers=answers.get(one["task_id"], {})
+        )
+        for one in found
     ]
+
+
+# What was paid is the money plane's; it knows an answer by the same reference as we do.
+_ANSWERS = """
+SELECT a.task_id, a.id::text, a.author_ref, a.answer::text, e.amount_micros + e.fee_micros
+FROM marketplace_annotation a
+LEFT JOIN payments_earning e ON e.assignment_ref = a.assignment_ref
+WHERE a.task_id = ANY(%s)
+"""
+
+
+def _answers(task_ids: list[UUID]) -> dict[UUID, dict[str, rows.Answer]]:
+    """All answers to these tasks by id, with what each was paid for so far. One statement."""
+    found: dict[UUID, dict[str, rows.Answer]] = {}
+    if task_ids:
+        with connection.cursor() as cursor:
+            cursor.execute(_ANSWERS, [task_ids])
+            for task_id, pk, author, answer, paid in cursor.fetchall():
+                said = rows.Answer(author, orjson.loads(answer), paid)
+                found.setdefault(task_id, {})[pk] = said
+    return found
 
 
 class Pages:

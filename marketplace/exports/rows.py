@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import functools
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -29,8 +30,16 @@ FIELDS = (
     "interface__version",
     "interface__kind",
     "created_at",
-    "cost_micros",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer, its author, and what it cost in micro-units, pay and fee; None while unpaid."""
+
+    author_ref: UUID
+    answer: Any
+    paid_micros: int | None
 
 
 class Outgrown(Exception):
@@ -53,14 +62,14 @@ def result_row(
     *,
     job_id: UUID,
     currency: str,
-    answers: Mapping[str, tuple[UUID, Any]],
+    answers: Mapping[str, Answer],
 ) -> dict[str, Any]:
     """Render one result.
 
-    `found` holds FIELDS of a current resolution; `answers` gives author and answer of each
-    annotation that its votes name, by id in text.
+    `found` holds FIELDS of a current resolution; `answers` are all that the task ever got, by id
+    in text: the cost counts those that are in no vote too, if they were paid.
     """
-    cost = found["cost_micros"]
+    paid = [one.paid_micros for one in answers.values() if one.paid_micros is not None]
     return {
         "task": str(found["task_id"]),
         "external_id": found["task__external_id"],
@@ -82,7 +91,7 @@ def result_row(
             "kind": found["interface__kind"],
         },
         "resolved_at": utc(found["created_at"]),
-        "cost": None if cost is None else money(cost, currency),
+        "cost": money(sum(paid), currency) if paid else None,
     }
 
 
@@ -92,8 +101,8 @@ def utc(moment: datetime) -> str:
 
 
 def _vote(
-    vote: Mapping[str, Any], *, job_id: UUID, answers: Mapping[str, tuple[UUID, Any]]
+    vote: Mapping[str, Any], *, job_id: UUID, answers: Mapping[str, Answer]
 ) -> dict[str, Any]:
-    author, answer = answers[vote["annotation"]]
-    shown = {"worker": pseudonym(job_id=job_id, worker_id=author), "answer": answer}
+    one = answers[vote["annotation"]]
+    shown = {"worker": pseudonym(job_id=job_id, worker_id=one.author_ref), "answer": one.answer}
     return {**shown, "weight": vote["weight"]} if "weight" in vote else shown

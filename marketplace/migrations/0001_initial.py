@@ -457,7 +457,6 @@ class Migration(migrations.Migration):
                 ("rule", models.TextField()),
                 ("votes", models.JSONField(default=list)),
                 ("answers", models.SmallIntegerField(default=0)),
-                ("cost_micros", models.BigIntegerField(blank=True, null=True)),
                 ("is_escalated", models.BooleanField(default=False)),
                 ("is_current", models.BooleanField(default=True)),
                 ("created_at", models.DateTimeField()),

@@ -216,7 +216,10 @@ def launch(*, job: Job, budget_micros: int, by: UUID) -> Job:
         )
         if row.purpose == Job.Purpose.WORK:
             escrow.open(job_id=row.pk, organization_id=row.organization_id, currency=row.currency)
-            escrow.fund(job_id=row.pk, amount_micros=budget_micros, key=f"launch:{row.pk}", by=by)
+            if budget_micros:
+                escrow.fund(
+                    job_id=row.pk, amount_micros=budget_micros, key=f"launch:{row.pk}", by=by
+                )
         webhooks.queue(
             organization_id=row.organization_id,
             event_type="job.launched",
