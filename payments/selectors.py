@@ -1,0 +1,114 @@
+"""Reading the books: wallets, a worker's money, receipts, statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from payments import pricing
+from payments.models import Earning, LedgerBalance, LedgerEntry, LedgerTransaction
+from payments.models import accounts as chart
+
+
+@dataclass(frozen=True)
+class Buckets:
+    """A worker's money in one currency, in micro-units.
+
+    ``pending`` is accepted and within its hold, ``available`` can be withdrawn, ``in_flight`` is
+    being paid out, ``held`` is under investigation.
+    """
+
+    currency: str
+    pending: int = 0
+    available: int = 0
+    in_flight: int = 0
+    held: int = 0
+
+    @property
+    def total(self) -> int:
+        """All that the worker has with us."""
+        return self.pending + self.available + self.in_flight + self.held
+
+
+def balances(codes: Iterable[str], currency: str) -> dict[str, int]:
+    """What tracked accounts hold, by code, in micro-units; one that was never used holds 0.
+
+    One statement.
+    """
+    wanted = list(codes)
+    found = LedgerBalance.objects.filter(
+        account__code__in=wanted, account__currency=currency
+    ).values_list("account__code", "amount_micros")
+    return {**dict.fromkeys(wanted, 0), **dict(found)}
+
+
+def wallet(organization_id: UUID, currency: str) -> int:
+    """What a requester can spend, in micro-units."""
+    code = chart.requester_balance(organization_id)
+    return balances([code], currency)[code]
+
+
+def buckets(worker_id: UUID, currency: str) -> Buckets:
+    """Where a worker's money stands in one currency."""
+    of = {
+        "pending": chart.worker_pending(worker_id),
+        "available": chart.worker_available(worker_id),
+        "in_flight": chart.worker_in_flight(worker_id),
+        "held": chart.worker_held(worker_id),
+    }
+    held = balances(of.values(), currency)
+    return Buckets(currency, **{name: held[code] for name, code in of.items()})
+
+
+def earnings_of(worker_id: UUID) -> QuerySet[Earning]:
+    """A worker's earnings."""
+    return Earning.objects.filter(worker_id=worker_id)
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """How one pay came about: the earning, its formula in words, and the legs in the ledger.
+
+    ``legs`` are (account code, micro-units), debits positive.
+    """
+
+    earning: Earning
+    explanation: str
+    transaction: LedgerTransaction
+    legs: list[tuple[str, int]]
+
+
+def receipt(worker_id: UUID, earning_id: UUID) -> Receipt | None:
+    """The receipt of one of a worker's earnings; None if there is no such earning of theirs."""
+    found = earnings_of(worker_id).select_related("transaction").filter(pk=earning_id).first()
+    if found is None:
+        return None
+    return Receipt(
+        found, pricing.explain(found.quote), found.transaction, legs_of(found.transaction_id)
+    )
+
+
+def legs_of(transaction_id: UUID) -> list[tuple[str, int]]:
+    """The legs of a ledger transaction in their order."""
+    rows = LedgerEntry.objects.filter(transaction_id=transaction_id).order_by("n")
+    return list(rows.values_list("account__code", "amount_micros"))
+
+
+def statement(code: str, currency: str) -> QuerySet[LedgerEntry, dict[str, Any]]:
+    """The entries of one account with their transactions' facts; order by ``-id`` for the latest.
+
+    Amounts are as the ledger keeps them: debits positive.
+    """
+    return LedgerEntry.objects.filter(account__code=code, account__currency=currency).values(
+        "id",
+        "amount_micros",
+        "transaction_id",
+        "transaction__kind",
+        "transaction__memo",
+        "transaction__created_at",
+        "transaction__idem_key",
+    )
