@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from core.http.serializers import StrictInteger, StrictJSON, StrictSerializer
-from core.http.views import Access, ApiView
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from core.http.serializers import StrictInteger, StrictJSON, StrictSerializer
+from core.http.views import Access, ApiView
 from workers.models import Assignment
 from workers.services import assignments, submissions
 

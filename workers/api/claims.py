@@ -6,17 +6,17 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from core.http.serializers import StrictJSON, StrictSerializer, StrictString
-from core.http.views import Access, ApiView
 from django.http import HttpResponse
 from rest_framework import serializers
 from rest_framework.request import Request
 
 from core.http import auth
+from core.http.serializers import StrictBoolean, StrictJSON, StrictSerializer, StrictString
+from core.http.views import Access, ApiView
 from workers.services import claims, hot, submissions
 from workers.services.claims import Nothing
-from workers.services.submissions import interface_of
 
+from . import rendering
 from .shapes import ClaimBody, SubmittedBody
 
 _NO_STORE = {"Cache-Control": "no-store"}
@@ -25,7 +25,7 @@ _NO_STORE = {"Cache-Control": "no-store"}
 class ClaimInput(StrictSerializer):
     """``hints`` are for play-money jobs only; ``ahead`` asks for one task to prefetch."""
 
-    ahead = serializers.BooleanField(required=False, default=False)
+    ahead = StrictBoolean(required=False, default=False)
     hints = serializers.ListField(
         child=StrictString(max_length=200), required=False, max_length=100, allow_empty=False
     )
@@ -53,22 +53,16 @@ class SubmitQuery(StrictSerializer):
 
 def render_claim(row: dict[str, Any]) -> dict[str, Any]:
     """A claim's row as the API shows it: task, frozen quote, deadline by the server's clock."""
-    kind, version, spec = interface_of(row["interface_id"])
     return {
         "id": str(row["id"]),
         "job": str(row["job_id"]),
         "task": {
             "id": str(row["task_id"]),
             "data": orjson.Fragment(row["data"]),
-            "media": orjson.Fragment(row["media"]),
-            "interface": {
-                "id": str(row["interface_id"]),
-                "kind": kind,
-                "version": version,
-                "spec": spec,
-            },
+            "media": rendering.media_text(row["media"]),
+            "interface": rendering.interface(row["interface_id"]),
         },
-        "quote": render_quote(row),
+        "quote": rendering.quote(row),
         "draft": None if row["draft"] is None else orjson.Fragment(row["draft"]),
         "draft_version": row["draft_version"],
         "expires_at": row["expires_at"],
@@ -76,35 +70,12 @@ def render_claim(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def render_quote(row: dict[str, Any]) -> dict[str, Any]:
-    """The frozen quote of an assignment; numbers that are not whole are strings."""
-    currency = row["currency"]
-    return {
-        "currency": currency,
-        "guaranteed": _money(row["guaranteed_micros"], currency),
-        "bonus_up_to": _money(row["bonus_max_micros"], currency),
-        "units": row["units"],
-        "unit_price_micros": row["unit_price"],
-        "tier": row["tier"],
-        "tier_lower_bound": row["tier_lower_bound"],
-        "specialty_factor": row["specialty_factor"],
-        "floor_per_hour": _money(row["floor_per_hour_micros"], currency),
-        "seconds_per_unit": row["seconds_per_unit"],
-        "card_version": row["card_version"],
-    }
-
-
-def _money(micros: int, currency: str) -> dict[str, Any]:
-    return {
-        "amount_micros": micros,
-        "currency": currency,
-        "display": f"{micros / 1_000_000:.4f} {currency}",
-    }
-
-
 def _json(status: int, body: dict[str, Any]) -> HttpResponse:
     return HttpResponse(
-        orjson.dumps(body), status=status, content_type="application/json", headers=_NO_STORE
+        orjson.dumps(body, option=orjson.OPT_UTC_Z),
+        status=status,
+        content_type="application/json",
+        headers=_NO_STORE,
     )
 
 
@@ -181,7 +152,7 @@ class SubmitView(ApiView):
             "id": str(done.assignment_id),
             "state": done.state,
             "is_late": done.is_late,
-            "quote": render_quote(loaded),
+            "quote": rendering.quote(loaded),
         }
         if query["next"] == "1":
             got = claims.claim(job_id=done.job_id, worker_id=worker_id)
