@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
 from core import errors
+from payments import pricing
 from payments.services import rates
+from workers import scoring
 from workers.models import Worker
 
-from . import standing
+from . import reputation, standing
 
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", re.ASCII)
 COUNTRY = re.compile(r"([A-Z]{2})?", re.ASCII)
@@ -21,6 +25,31 @@ COUNTRY = re.compile(r"([A-Z]{2})?", re.ASCII)
 MOST, LANGUAGE_CAP = 20, 16
 #: The card whose specialties a profile may name.
 CURRENCY = "USD"
+
+
+@dataclass(frozen=True)
+class SkillView:
+    """A worker's quality in one specialty: the factor on their pay, the lower bound that it rests
+    on (None with too few checks), and how many right answers to checks would reach the next factor
+    (None when it is out of reach, or this is the top).
+    """
+
+    specialty: str
+    checks: int
+    lower_bound: float | None
+    tier: Decimal
+    next_tier: Decimal | None
+    checks_missing: int | None
+    is_suspended: bool
+    suspended_reason: str
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A worker, and their skills in the specialties they named or were checked in."""
+
+    worker: Worker
+    skills: Sequence[SkillView]
 
 
 def checked(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -36,6 +65,31 @@ def checked(fields: Mapping[str, Any]) -> dict[str, Any]:
     if problems:
         raise errors.Invalid("The profile cannot be like that.", errors=problems)
     return found
+
+
+def profile(*, worker_id: UUID) -> Profile:
+    """A worker's profile. Raises NotAWorker."""
+    found = standing.read(worker_id)
+    card = rates.current(CURRENCY)
+    named = sorted({*found.worker.specialties, *found.records})
+    return Profile(found.worker, [_skill(found, one, card) for one in named])
+
+
+def _skill(found: standing.Standing, specialty: str, card: pricing.Card) -> SkillView:
+    skill = reputation.skill(found.worker.pk, specialty)
+    tier = scoring.tier_of(skill, specialty)
+    missing = scoring.checks_missing(skill, specialty)
+    record = found.records.get(specialty)
+    return SkillView(
+        specialty=specialty,
+        checks=skill.checks,
+        lower_bound=None if tier.lower_bound is None else float(tier.lower_bound),
+        tier=card.tier_multiplier(tier.level),
+        next_tier=None if missing is None else card.tier_multiplier(tier.level + 1),
+        checks_missing=missing,
+        is_suspended=record is not None and record.is_suspended,
+        suspended_reason=found.suspension(specialty),
+    )
 
 
 def change(*, worker_id: UUID, fields: Mapping[str, Any]) -> Worker:
