@@ -2,16 +2,16 @@
 
 from core.sweeps import sweep
 
-from .services import assignments, judging, places, settlement
+from .services import assignments, judging, pace, places, settlement
 
 
-@sweep(name="workers.expire", queue="expiry", every=10)
+@sweep(name="workers.expire", queue="expiry", every=10, oldest_due=assignments.oldest_due)
 def expire() -> int:
     """End overdue claims and give their slots back."""
     return assignments.expire()
 
 
-@sweep(name="workers.judge", queue="judging", every=1)
+@sweep(name="workers.judge", queue="judging", every=1, oldest_due=judging.oldest_due)
 def judge() -> int:
     """Judge submitted answers."""
     return judging.judge_batch()
@@ -27,3 +27,9 @@ def settle() -> int:
 def refill_gold() -> int:
     """Top up gold credits of live jobs, return those of ending ones."""
     return places.refill_gold()
+
+
+@sweep(name="workers.measure_pace", queue="default", every=30)
+def measure_pace() -> int:
+    """Measure how long answers take, for estimates and the feed."""
+    return pace.measure()

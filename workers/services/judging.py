@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -80,14 +79,15 @@ def _mark(ids: Sequence[UUID], grades: dict[UUID, float], now: object) -> None:
         )
 
 
-def oldest_due() -> timedelta | None:
-    """Age of the oldest answer that waits to be judged, or None."""
+def oldest_due() -> float | None:
+    """Age in seconds of the oldest answer that waits to be judged, or None."""
+    now = clock.now()
     first = (
         Assignment.objects.filter(
-            state=Assignment.State.SUBMITTED, judged_at=None, judge_after__lte=clock.now()
+            state=Assignment.State.SUBMITTED, judged_at=None, judge_after__lte=now
         )
         .order_by("judge_after")
         .values_list("judge_after", flat=True)
         .first()
     )
-    return None if first is None else clock.now() - first
+    return None if first is None else (now - first).total_seconds()
