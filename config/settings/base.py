@@ -161,7 +161,7 @@ REST_FRAMEWORK: dict[str, Any] = {
     "DEFAULT_PERMISSION_CLASSES": [],
     "DEFAULT_PARSER_CLASSES": ["core.http.parser.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "core.http.schema.AutoSchema",
     "EXCEPTION_HANDLER": "core.http.errors.exception_handler",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "rest_framework.negotiation.DefaultContentNegotiation",
     "URL_FORMAT_OVERRIDE": None,
@@ -181,6 +181,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
+    # Choices stand where they are used: equal names of different choices are no collision.
+    "POSTPROCESSING_HOOKS": [],
 }
 
 # --- money -----------------------------------------------------------------------------------
@@ -195,6 +197,20 @@ PAYOUT_SECOND_APPROVAL_MICROS = env.int("PAYOUT_SECOND_APPROVAL_MICROS", default
 HOLD_DAYS_PROVEN = env.int("HOLD_DAYS_PROVEN", default=3)
 HOLD_DAYS_NEW = env.int("HOLD_DAYS_NEW", default=7)
 
+# --- offers and reviews ------------------------------------------------------------------------
+#: How long a worker may think about an offered task before it passes on.
+OFFER_SECONDS = env.int("OFFER_SECONDS", default=30)
+#: Offers that a worker may leave unanswered in a row before they are set unavailable.
+OFFER_LAPSES = env.int("OFFER_LAPSES", default=3)
+#: Share of the offers that is kept for workers with few accepted answers, and how few.
+OFFER_NEWCOMER_SHARE = env.float("OFFER_NEWCOMER_SHARE", default=0.10)
+OFFER_NEWCOMER_BELOW = env.int("OFFER_NEWCOMER_BELOW", default=20)
+#: Whether jobs of play money are offered too; whoever wants them can claim them in any case.
+OFFER_PLAY_MONEY = env.bool("OFFER_PLAY_MONEY", default=False)
+#: Days to contest a rejection, and days to answer a contest. Silence is for the worker.
+CONTEST_DAYS = env.int("CONTEST_DAYS", default=7)
+CONTEST_ANSWER_DAYS = env.int("CONTEST_ANSWER_DAYS", default=7)
+
 # --- behaviour -------------------------------------------------------------------------------
 #: Lets tests and demos move the clock that deadlines are decided by. Never in production.
 PIECEWORK_ADJUSTABLE_CLOCK = False
@@ -203,6 +219,8 @@ NUDGES = True
 #: Whether a change that makes a sweep due wakes it at once through the broker; without it, the
 #: sweep's next round does the work.
 NUDGES = env.bool("NUDGES", default=True)
+#: Set for the web processes of a measurement: mounts what claims are compared with.
+PIECEWORK_BENCH = env.bool("PIECEWORK_BENCH", default=False)
 #: Lets webhooks go to private and loopback addresses.
 WEBHOOKS_ALLOW_PRIVATE = False
 
