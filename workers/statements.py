@@ -36,12 +36,14 @@ def _up(exact: str) -> str:
 
 
 _FLOOR = "ok.floor_per_hour_micros * ok.seconds_per_unit * p.units"
-_QUOTE = f"""
+GUARANTEED = f"""
     greatest(
         round(ok.unit_price * p.units, -2),
         (div({_FLOOR}, 360000) + sign(mod({_FLOOR}, 360000))) * 100
     )::bigint
 """
+BONUS = "round(q.guaranteed * ok.bonus_pct, -2)::bigint"
+FEE = f"({_up('q.guaranteed * ok.fee_rate')})::bigint"
 
 _PLACE = """
 cur AS MATERIALIZED (
@@ -168,11 +170,10 @@ SELECT %(assignment)s, ok.job_id, p.id, ok.worker_id, p.role, 'claimed',
     0, false, 0, '', '',
     ok.currency, p.units, ok.unit_price, ok.tier, ok.tier_lower_bound, ok.specialty_factor,
     ok.floor_per_hour_micros, ok.seconds_per_unit, ok.fee_rate, ok.card_version,
-    q.guaranteed, round(q.guaranteed * ok.bonus_pct, -2)::bigint,
-    ({_up("q.guaranteed * ok.fee_rate")})::bigint, p.reserve
+    q.guaranteed, {BONUS}, {FEE}, p.reserve
 FROM ok
 CROSS JOIN picked p
-CROSS JOIN LATERAL (SELECT {_QUOTE} AS guaranteed) q
+CROSS JOIN LATERAL (SELECT {GUARANTEED} AS guaranteed) q
 RETURNING *
 """
 
