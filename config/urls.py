@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
@@ -26,6 +27,11 @@ def _planes(part: str) -> list[URLPattern | URLResolver]:
     return found
 
 
+def _measured() -> list[URLPattern | URLResolver]:
+    """What a measurement compares with; mounted while one runs."""
+    return [path("", include("config.bench.urls"))] if settings.PIECEWORK_BENCH else []
+
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.landing, name="landing"),
     path("healthz", views.healthz, name="healthz"),
@@ -40,7 +46,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         SpectacularSwaggerSplitView.as_view(url_name="schema"),
         name="docs",
     ),
-    path("api/v1/", include(_planes("api"))),
+    path("api/v1/", include([*_planes("api"), *_measured()])),
     *_planes("web"),
 ]
 

@@ -93,6 +93,9 @@ def ensure_for_command(argv: Sequence[str]) -> None:
         or not any(wanted())
     ):
         return
+    if command == "bench":
+        # A measurement fills and drops its database: it gets servers of its own.
+        os.environ["PIECEWORK_DATA"] = str(places.data_root() / "bench")
     name = places.TEST if environment.settings_are("test") else places.MAIN
     try:
         if name == places.MAIN:  # the test cluster stays up between runs

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from config.replay.client import Api
 from config.replay.driver import Played
@@ -106,7 +106,7 @@ def wait_until_settled(stage: Stage) -> bool:
         try:
             if not _value(_UNSETTLED, [stage.job]):
                 return True
-        except connection.Database.OperationalError:
+        except (OperationalError, InterfaceError):
             connection.close()  # the server is being restarted
         time.sleep(0.5)
     return False

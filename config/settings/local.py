@@ -27,6 +27,7 @@ if not env.str("EMAIL_URL", default=""):
 METRICS_TOKEN = None
 
 PIECEWORK_ADJUSTABLE_CLOCK = env.bool("PIECEWORK_ADJUSTABLE_CLOCK", default=True)
+OFFER_PLAY_MONEY = env.bool("OFFER_PLAY_MONEY", default=True)
 WEBHOOKS_ALLOW_PRIVATE = env.bool("WEBHOOKS_ALLOW_PRIVATE", default=True)
 
 #: `manage.py up` starts the stand-in for Stripe here when no other address is set.
