@@ -19,6 +19,8 @@ from core import errors
 from core.http.errors import TooLarge, UnsupportedMedia
 
 _CHUNK = 256 * 1024
+#: Of a refused request, so much more is read; smaller bodies lie in the connection's buffers.
+_DRAINED, _BUFFERED = 16 * 1024 * 1024, 256 * 1024
 
 
 class Incomplete(errors.Invalid):
@@ -47,8 +49,7 @@ def spool(
     """
     plain = _plain(request)
     content_type = require_content_type(plain, content_types)
-    if not connection.in_atomic_block:
-        connection.close()
+    _let_go()
     with tempfile.TemporaryFile() as file:
         size = 0
         for chunk in _chunks(plain, max_bytes):
@@ -87,9 +88,34 @@ def require_content_type(request: HttpRequest, allowed: Collection[str]) -> str:
     return kind
 
 
+def drain(request: HttpRequest) -> None:
+    """Read on what a refused client still sends, up to a bound: many look at the answer only when
+    they have sent everything, and a connection closed before that loses it. Never fails.
+    """
+    if hasattr(request, "_body"):
+        return
+    try:
+        length = _length(request)
+        if length is not None and not _BUFFERED < length <= _DRAINED:
+            return
+        _let_go()
+        stream: Any = request if length is not None else request.META["wsgi.input"]
+        seen = 0
+        while seen < _DRAINED and (chunk := stream.read(_CHUNK)):
+            seen += len(chunk)
+    except (errors.Problem, UnreadablePostError, OSError):
+        return
+
+
 def has_body(request: HttpRequest) -> bool:
     """Whether the client said that a body comes."""
     return _length(request) != 0
+
+
+def _let_go() -> None:
+    """Give the database connection back while a client takes its time to send."""
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def _plain(request: Request | HttpRequest) -> HttpRequest:

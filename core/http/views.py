@@ -174,6 +174,8 @@ class ApiView(APIView):
             answer = http_errors.respond(problem)
             if answer is None:
                 raise
+            if request.method not in _SAFE:
+                streams.drain(request)
             response = answer
         response.headers.setdefault("Cache-Control", "no-store")
         return response
