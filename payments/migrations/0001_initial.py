@@ -134,7 +134,7 @@ class Migration(migrations.Migration):
                 ),
                 ("state_changed_at", models.DateTimeField()),
                 ("created_at", models.DateTimeField()),
-                ("reason", models.TextField(blank=True, default="")),
+                ("reason_code", models.TextField(blank=True, default="")),
                 ("risk", models.JSONField(blank=True, default=list)),
                 (
                     "severity",
@@ -1098,7 +1098,7 @@ class Migration(migrations.Migration):
                     models.Q(
                         ("state__in", ("blocked", "failed", "rejected", "held")), _negated=True
                     ),
-                    models.Q(("reason", ""), _negated=True),
+                    models.Q(("reason_code", ""), _negated=True),
                     _connector="OR",
                 ),
                 name="payout_reason",
@@ -1136,7 +1136,7 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="ratecard",
             constraint=models.CheckConstraint(
-                condition=models.Q(("floor_per_hour_micros__gte", 0)), name="ratecard_floor"
+                condition=models.Q(("floor_per_hour_micros__gt", 0)), name="ratecard_floor"
             ),
         ),
         migrations.AddConstraint(

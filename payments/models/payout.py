@@ -77,7 +77,7 @@ class Payout(models.Model):
     state_changed_at = models.DateTimeField()
     created_at = models.DateTimeField()
     #: Why it is where it is, as a code: what blocks it, why it failed.
-    reason = models.TextField(blank=True, default="")
+    reason_code = models.TextField(blank=True, default="")
     #: What the risk rules said last: ``[{"rule", "severity", "says"}]``.
     risk = models.JSONField(default=list, blank=True)
     severity = models.SmallIntegerField(choices=Severity, default=Severity.NONE)
