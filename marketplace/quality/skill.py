@@ -49,14 +49,24 @@ class Evidence:
 class Skill:
     """A worker's mean grade and its bounds. Nothing is clipped: a bound may lie outside [0, 1].
 
-    ``low`` and ``high`` are one-sided bounds of 95 % each; ``checks`` is how many answers were
-    judged.
+    ``low`` and ``high`` are one-sided bounds of 95 % each; ``evidence`` and ``pool`` are what they
+    come from.
     """
 
     q: float
     low: float
     high: float
-    checks: int
+    evidence: Evidence
+    pool: float
+
+    @property
+    def checks(self) -> int:
+        """How many answers were judged."""
+        return self.evidence.checks
+
+    def after(self, grades: Iterable[float]) -> Skill:
+        """The skill after more checks."""
+        return estimate(self.evidence.after(grades), self.pool)
 
 
 def pool_mean(hits: float, n: float, checks: int) -> float:
@@ -75,7 +85,7 @@ def estimate(evidence: Evidence, pool: float) -> Skill:
     q = (evidence.hits + PRIOR_STRENGTH * pool) / n
     second = (evidence.squares + PRIOR_STRENGTH * pool) / n
     margin = Z * math.sqrt(max(second - q * q, 0.0) / (evidence.n + PRIOR_STRENGTH + 1))
-    return Skill(q, q - margin, q + margin, evidence.checks)
+    return Skill(q, q - margin, q + margin, evidence, pool)
 
 
 def ban_floor(n_classes: int | None) -> float:

@@ -59,6 +59,7 @@ def judge_batch(*, limit: int = BATCH) -> int:
                     grade=outcome.grade,
                     kind=outcome.kind,
                     n_classes=outcome.n_classes,
+                    floor=outcome.floor,
                 )
                 for outcome in admitted.gold
             ],
