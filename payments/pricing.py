@@ -77,9 +77,9 @@ def check(card: Card) -> Card:
     for factor in factors:
         unless(_is_factor(factor, _ONE, Decimal(5)), "tiers", "Factors are 1.00 to 5.00.")
     unless(
-        0 <= card.floor_per_hour_micros <= 1000 * money.MICROS,
+        0 < card.floor_per_hour_micros <= 1000 * money.MICROS,
         "floor_per_hour_micros",
-        "0 to 1000 units an hour.",
+        "More than 0, at most 1000 an hour: no work is for nothing.",
     )
     unless(_is_share(card.fee_rate), "fee_rate", "0 to 1, four decimals.")
     unless(_is_share(card.topup_cap), "topup_cap", "0 to 1, four decimals.")

@@ -11,6 +11,9 @@ from django.conf import settings
 
 from config import embedded
 from config.embedded import places
+from tests import emptying
+
+emptying.install()
 
 
 @pytest.fixture(scope="session")

@@ -36,9 +36,7 @@ class RateCard(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(
-                condition=Q(floor_per_hour_micros__gte=0), name="ratecard_floor"
-            ),
+            models.CheckConstraint(condition=Q(floor_per_hour_micros__gt=0), name="ratecard_floor"),
             models.CheckConstraint(
                 condition=Q(fee_rate__gte=0, fee_rate__lte=1), name="ratecard_fee"
             ),

@@ -70,10 +70,10 @@ __all__ = [
 Kind = LedgerTransaction.Kind
 
 
-class KeyReused(errors.Conflict):
+class KeyReused(errors.Unprocessable):
     """The key was used before, for another movement."""
 
-    code = "idempotency_key_reused"
+    code = "idempotency_mismatch"
 
 
 class BelowFloor(errors.Conflict):
