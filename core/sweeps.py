@@ -54,7 +54,11 @@ def sweep(
         if name in _registry and _registry[name].run.__module__ != run.__module__:
             raise ValueError(f"two sweeps are called {name}")
         _registry[name] = found
-        shared_task(name=name)(lambda: exhaust(found))
+
+        def task() -> int:  # Celery asks a task for its name: a lambda has none
+            return exhaust(found)
+
+        shared_task(name=name)(task)
         return run
 
     return register
