@@ -39,6 +39,9 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# No static file is collected for a test; pages find theirs in the sources.
+STATIC_ROOT = None
+WHITENOISE_USE_FINDERS = True
 MEDIA_ROOT = Path(gettempdir()) / f"piecework-test-media-{os.getuid()}-{_suffix}"
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
