@@ -142,7 +142,8 @@ class Payout(models.Model):
                 name="payout_approved_facts",
             ),
             models.CheckConstraint(
-                condition=~Q(state__in=("blocked", "failed", "rejected", "held")) | ~Q(reason=""),
+                condition=~Q(state__in=("blocked", "failed", "rejected", "held"))
+                | ~Q(reason_code=""),
                 name="payout_reason",
             ),
             models.CheckConstraint(

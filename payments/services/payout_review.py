@@ -152,10 +152,13 @@ def _assessed(row: Payout, hits: list[Hit]) -> dict[str, Any]:
     shown = hits or [Hit("no_rule", payout_risk.NOTE, _why_without(row))]
     severity = max(hit.severity for hit in shown)
     is_large = row.amount_micros > settings.PAYOUT_SECOND_APPROVAL_MICROS
+    needed = 2 if is_large or severity == payout_risk.STOP else 1
+    if row.state == State.NEEDS_REVIEW:  # what one has approved on is not made easier
+        needed = max(needed, row.approvals_needed)
     return {
         "risk": [hit.as_dict() for hit in shown],
         "severity": severity,
-        "approvals_needed": 2 if is_large or severity == payout_risk.STOP else 1,
+        "approvals_needed": needed,
     }
 
 
@@ -173,8 +176,9 @@ def approve(*, payout_id: UUID, by: UUID, reason: str) -> Payout:
 
     Raises MayNotReview, OwnPayout, ReasonNeeded, AnotherPersonNeeded, NoPayout, IllegalTransition.
     """
+    _require_reviewer(by, reason)
     with transaction.atomic():
-        row = _decided_about(payout_id, by, reason)
+        row = _anothers(payout_id, by)
         if row.state != State.NEEDS_REVIEW:
             raise states.IllegalTransition(f"This payout is {row.state}.", state=row.state)
         _approve(row, by, reason)
@@ -188,10 +192,11 @@ def approve_together(*, payout_ids: Sequence[UUID], by: UUID, reason: str) -> li
     """
     if len(payout_ids) > MOST_AT_ONCE:
         raise NotForBulk(f"At most {MOST_AT_ONCE} at once.")
+    _require_reviewer(by, reason)
     with transaction.atomic():
         rows = []
         for payout_id in sorted(set(payout_ids)):
-            row = _decided_about(payout_id, by, reason)
+            row = _anothers(payout_id, by)
             if not is_for_bulk(row):
                 raise NotForBulk("Payouts with a warning are approved one by one.")
             _approve(row, by, reason)
@@ -213,8 +218,9 @@ def reject(*, payout_id: UUID, by: UUID, reason: str, to_held: bool = False) -> 
 
     Raises MayNotReview, OwnPayout, ReasonNeeded, NoPayout, IllegalTransition.
     """
+    _require_reviewer(by, reason)
     with transaction.atomic():
-        row = _decided_about(payout_id, by, reason)
+        row = _anothers(payout_id, by)
         payout_steps.move(
             row,
             State.REJECTED,
@@ -235,8 +241,9 @@ def hold(*, payout_id: UUID, by: UUID, reason: str) -> Payout:
 
     Raises MayNotReview, OwnPayout, ReasonNeeded, NoPayout, IllegalTransition.
     """
+    _require_reviewer(by, reason)
     with transaction.atomic():
-        row = _decided_about(payout_id, by, reason)
+        row = _anothers(payout_id, by)
         payout_steps.move(
             row, State.HELD, kind="held", by=by, reason=reason, reason_code="held",
             next_attempt_at=None,
@@ -249,8 +256,9 @@ def release(*, payout_id: UUID, by: UUID, reason: str) -> Payout:
 
     Raises MayNotReview, OwnPayout, ReasonNeeded, NoPayout, IllegalTransition.
     """
+    _require_reviewer(by, reason)
     with transaction.atomic():
-        row = _decided_about(payout_id, by, reason)
+        row = _anothers(payout_id, by)
         payout_steps.move(
             row,
             State.REQUESTED,
@@ -291,11 +299,14 @@ def _approve(row: Payout, by: UUID, reason: str) -> None:
     nudge("payments.send_payouts")
 
 
-def _decided_about(payout_id: UUID, by: UUID, reason: str) -> Payout:
+def _require_reviewer(by: UUID, reason: str) -> None:
     if not may_decide(by):
         raise MayNotReview("You may not decide about payouts.")
     if not reason.strip():
         raise ReasonNeeded("Say why.", errors={"reason": ["Required."]})
+
+
+def _anothers(payout_id: UUID, by: UUID) -> Payout:
     row = payout_steps.locked(payout_id)
     if row.worker_id == by:
         raise OwnPayout("This is your own payout: somebody else decides.")
