@@ -149,11 +149,13 @@ def fields(value: Any, allowed: Sequence[str], error: type[SpecError | AnswerErr
     """
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
         raise error({"": ["An object is needed."]})
-    return {
-        name if len(name) <= 64 else f"{name[:64]}…": ["There is no such field."]
-        for name in value
-        if name not in allowed
-    }
+    return {_short(name): ["There is no such field."] for name in value if name not in allowed}
+
+
+def _short(name: str) -> str:
+    """A name as it can be shown: not endless, and without what no text may hold."""
+    shown = name if len(name) <= 64 else f"{name[:64]}…"
+    return shown.encode("utf-8", "replace").decode()
 
 
 def text_problem(value: Any, cap: int) -> str | None:
