@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -16,8 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from config import processes
-from config.bench import blocks, counting, ground, pgbench
-from config.bench.urls import PATH
+from config.bench import blocks, counting, driving, ground, pgbench
 from config.own_site import OwnSite
 from config.supervision import Child
 from marketplace.models import Job
@@ -78,7 +75,7 @@ def _rates(
             ground.seat(made, people)
             ground.settle_down()
             before = _web_cpu(site)
-            told = drive(site, made, people, mode=mode, seconds=part)
+            told = driving.drive(site, made, people, mode=mode, seconds=part)
             spent = _web_cpu(site) - before
             rates[name].append(told["pairs"] / told["seconds"])
             cpu[name].append(1000 * spent / max(1, told["pairs"]))
@@ -115,8 +112,8 @@ def _rates(
             "http_fused": round(cpu_of["http_fused"] / cpu_of["empty"], 2),
         },
         "driver_cpu_ms": round(statistics.median(driver_cpu), 3),
-        "claim_ms": _percentiles(times["claim_ms"]),
-        "submit_ms": _percentiles(times["submit_ms"]),
+        "claim_ms": percentiles(times["claim_ms"]),
+        "submit_ms": percentiles(times["submit_ms"]),
         "refused": refused,
     }
 
@@ -126,7 +123,7 @@ def _drain(site: OwnSite, house: ground.House, *, tasks: int) -> dict[str, Any]:
     ground.say(f"Draining {tasks:,} tasks with {DRAINERS} claimers …")
     made = ground.job(house, tasks=tasks)
     people = ground.hands(DRAINERS)
-    told = drive(site, made, people, mode="drain", seconds=300)
+    told = driving.drive(site, made, people, mode="drain", seconds=300)
     _wait_for_judging()
     return {**faults_of(made), "drained_pairs": told["pairs"], "drainers_done": told["done"]}
 
@@ -136,7 +133,7 @@ def _double(site: OwnSite, house: ground.House, *, seconds: int) -> dict[str, An
     ground.say("Clicking twice …")
     made = ground.job(house, tasks=5000)
     people = ground.hands(16)
-    told = drive(site, made, people, mode="double", seconds=seconds)
+    told = driving.drive(site, made, people, mode="double", seconds=seconds)
     found = faults_of(made)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -176,27 +173,6 @@ def faults_of(made: Job) -> dict[str, int]:
     return {"over_overlap": int(over), "repeated": int(twice), "stranded": int(left)}
 
 
-def drive(
-    site: OwnSite, made: Job, people: Sequence[ground.Hand], *, mode: str, seconds: int
-) -> dict[str, Any]:
-    """Let workers work in a process of their own; what it reports."""
-    order = {
-        "port": site.port,
-        "job": str(made.pk),
-        "tokens": [hand.token for hand in people],
-        "mode": mode,
-        "seconds": seconds,
-        "answer": ground.ANSWER,
-        "path": PATH,
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "config.bench.drive"],
-        input=json.dumps(order), stdout=subprocess.PIPE, text=True, check=True,
-    )  # fmt: skip
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
-
-
 def _web_cpu(site: OwnSite) -> float:
     """CPU seconds of all web processes so far."""
     process = site.child("web").process
@@ -212,7 +188,8 @@ def _wait_for_judging() -> None:
         time.sleep(0.5)
 
 
-def _percentiles(found: list[float]) -> dict[str, float]:
+def percentiles(found: Sequence[float]) -> dict[str, float]:
+    """Middle and slow end of times in milliseconds."""
     ordered = sorted(found) or [0.0]
     last = len(ordered) - 1
     return {f"p{share}": round(ordered[round(last * share / 100)], 2) for share in (50, 95, 99)}

@@ -8,6 +8,8 @@ from standard input and writes one to standard output. Imports nothing of the pr
 from __future__ import annotations
 
 import json
+import random
+import signal
 import socket
 import sys
 import threading
@@ -85,13 +87,18 @@ class Tally:
         self.refused[code] = self.refused.get(code, 0) + 1
 
 
-def post(path: str, token: str, body: bytes = b"{}") -> bytes:
+def request(method: str, path: str, token: str, body: bytes = b"") -> bytes:
     """A whole request."""
     return (
-        b"POST %b HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %b\r\n"
+        b"%b %b HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %b\r\n"
         b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
-        % (path.encode(), token.encode(), len(body), body)
+        % (method.encode(), path.encode(), token.encode(), len(body), body)
     )
+
+
+def post(path: str, token: str, body: bytes = b"{}") -> bytes:
+    """A whole POST."""
+    return request("POST", path, token, body)
 
 
 def claim_id(body: bytes) -> str:
@@ -109,6 +116,7 @@ class Worker(threading.Thread):
         self.until = until
         self.tally = Tally()
         self.line = Line("127.0.0.1", order["port"])
+        self.chance = random.Random(token)  # noqa: S311 - no secret
         self.claim = post(f"/api/v1/jobs/{order.get('job', '')}/claim", token)
         self.answer = json.dumps({"answer": order.get("answer")}).encode()
 
@@ -125,10 +133,18 @@ class Worker(threading.Thread):
         """Whether there is time left."""
         return time.monotonic() < self.until
 
+    @property
+    def left(self) -> float:
+        """Seconds left."""
+        return max(0.0, self.until - time.monotonic())
+
     def do_pairs(self) -> None:
         """Claim, submit, claim, submit."""
+        rest = self.order.get("rest", 0)
         while self.is_time and (claim := self._claim()):
             self._submit(claim, "")
+            if rest:
+                time.sleep(rest)
 
     def do_fused(self) -> None:
         """Claim once; then each submit brings the next claim."""
@@ -166,6 +182,55 @@ class Worker(threading.Thread):
             for claim in ids:
                 self._submit(claim, "")
         other.close()
+
+    def do_offers(self) -> None:
+        """Be available; take most offers, decline some, leave some to lapse."""
+        self._declare()
+        ignored: set[str] = set()
+        while self.is_time:
+            offer = self._poll()
+            if offer is None or offer in ignored:
+                continue
+            luck = self.chance.random()
+            if luck < self.order["ignore"]:
+                ignored.add(offer)
+                continue
+            verb = "decline" if luck < self.order["ignore"] + self.order["decline"] else "accept"
+            status, _, body = self.line.ask(post(f"/api/v1/offers/{offer}/{verb}", self.token))
+            if verb == "accept" and status in (200, 201):
+                time.sleep(self.order["work"] * self.chance.random() * 2)
+                self._submit(json.loads(body)["id"], "")
+            elif status not in (200, 201):
+                self.tally.note(status, body)
+
+    def do_idle(self) -> None:
+        """Be available and ask for offers as the server says."""
+        self._declare()
+        while self.is_time:
+            self._poll()
+
+    def _declare(self) -> None:
+        body = {"specialties": [self.order["specialty"]], "until": self.order["until"]}
+        status, _, said = self.line.ask(
+            request("PUT", "/api/v1/availability", self.token, json.dumps(body).encode())
+        )
+        if status != 200:
+            self.tally.note(status, said)
+
+    def _poll(self) -> str | None:
+        """The id of the open offer; without one, wait as long as the server says."""
+        status, head, body = self.line.ask(request("GET", "/api/v1/offers", self.token))
+        if status == 200:
+            found: str = json.loads(body)["id"]
+            return found
+        if status != 204:
+            self.tally.note(status, body)
+        at = head.find(b"retry-after:")
+        wait = int(head[at + 12 :].split(b"\r\n", 1)[0]) if at >= 0 else 1
+        if wait > 5:
+            self.line.close()  # nobody who waits long holds a connection
+        time.sleep(max(0.0, min(wait * (0.8 + 0.4 * self.chance.random()), self.left)))
+        return None
 
     def do_empty(self) -> None:
         """Ask an endpoint that only authenticates."""
@@ -212,9 +277,17 @@ class Worker(threading.Thread):
 def main() -> None:
     """Read the order, let the workers work, report."""
     order = json.load(sys.stdin)
+    threading.stack_size(256 * 1024)
+    workers: list[Worker] = []
     started = time.monotonic()
     until = started + order["seconds"]
-    workers = [Worker(order, token, until) for token in order["tokens"]]
+
+    def stop(*_: object) -> None:
+        for worker in workers:
+            worker.until = 0.0
+
+    signal.signal(signal.SIGTERM, stop)
+    workers += [Worker(order, token, until) for token in order["tokens"]]
     for worker in workers:
         worker.start()
     for worker in workers:

@@ -47,7 +47,6 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
 PIECEWORK_ADJUSTABLE_CLOCK = True
 NUDGES = False
-NUDGES = False
 OFFER_PLAY_MONEY = True
 WEBHOOKS_ALLOW_PRIVATE = True
 STRIPE_API_BASE = None
