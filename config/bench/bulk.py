@@ -29,18 +29,18 @@ made AS (
         reject_evidence, currency, units, unit_price, tier, tier_lower_bound, specialty_factor,
         floor_per_hour_micros, seconds_per_unit, fee_rate, card_version,
         guaranteed_micros, bonus_max_micros, fee_micros, reserve_micros)
-    SELECT {new_id}, j.id, t.id, p.worker_id, 'work', %(state)s, 0,
+    SELECT {new_id}, j.id, t.id, p.worker_id, 'work', %(state)s::text, 0,
         core_now() - interval '1 hour', core_now() - make_interval(secs => 1 + t.n * 0.001),
-        CASE WHEN %(state)s = 'submitted' THEN core_now() END, %(hash)s,
-        CASE WHEN %(state)s = 'submitted' THEN core_now() END,
+        CASE WHEN %(state)s::text = 'submitted' THEN core_now() END, %(hash)s::bytea,
+        CASE WHEN %(state)s::text = 'submitted' THEN core_now() END,
         0, false, 0, '', '', j.currency, t.units, p_job.unit_price, p_job.tier,
         p_job.tier_lower_bound, p_job.specialty_factor, p_job.floor_per_hour_micros,
         j.seconds_per_unit, p_job.fee_rate, p_job.card_version,
         q.guaranteed, 0, (ceil(q.guaranteed * p_job.fee_rate / 100) * 100)::bigint,
         t.slot_reserve_micros
     FROM tasks t
-    CROSS JOIN generate_series(0, %(each)s - 1) AS k
-    JOIN people p ON p.n = (t.n * %(each)s + k) %% %(count)s
+    CROSS JOIN generate_series(0, %(each)s::int - 1) AS k
+    JOIN people p ON p.n = (t.n * %(each)s::int + k) %% %(count)s::int::int
     JOIN marketplace_job j ON j.id = t.job_id
     JOIN workers_workerjob p_job ON p_job.job_id = j.id AND p_job.worker_id = p.worker_id
     CROSS JOIN LATERAL (SELECT greatest(
@@ -53,12 +53,12 @@ said AS (
     INSERT INTO marketplace_annotation (
         id, task_id, interface_id, assignment_ref, author_ref, answer, is_late, is_counted,
         is_excluded, round, created_at)
-    SELECT {new_id}, made.task_id, %(interface)s, made.id, made.worker_id, %(answer)s::jsonb,
+    SELECT {new_id}, made.task_id, %(interface)s::uuid, made.id, made.worker_id, %(answer)s::jsonb,
         false, false, false, 1, core_now()
-    FROM made WHERE %(state)s = 'submitted'
+    FROM made WHERE %(state)s::text = 'submitted'
 )
-UPDATE marketplace_task t SET taken = t.taken + %(each)s, remaining = t.remaining - %(each)s,
-    is_open = t.remaining > %(each)s
+UPDATE marketplace_task t SET taken = t.taken + %(each)s::int, remaining = t.remaining - %(each)s::int,
+    is_open = t.remaining > %(each)s::int
 FROM tasks WHERE t.id = tasks.id
 """
 
