@@ -2,7 +2,7 @@
 
 from core.sweeps import sweep
 
-from .services import assignments, judging, pace, places, settlement
+from .services import assignments, contests, dispatch, judging, pace, places, settlement
 
 
 @sweep(name="workers.expire", queue="expiry", every=10, oldest_due=assignments.oldest_due)
@@ -33,3 +33,17 @@ def refill_gold() -> int:
 def measure_pace() -> int:
     """Measure how long answers take, for estimates and the feed."""
     return pace.measure()
+
+
+@sweep(
+    name="workers.dispatch", queue="dispatch", every=1, oldest_due=dispatch.oldest_due, parallel=2
+)
+def offer() -> int:
+    """Offer tasks to idle workers, pass on what was not answered in time."""
+    return dispatch.sweep()
+
+
+@sweep(name="workers.contests", queue="settlement", every=30, oldest_due=contests.oldest_due)
+def end_contests() -> int:
+    """Uphold contests that nobody answered, free what nobody contested."""
+    return contests.sweep()

@@ -63,15 +63,16 @@ def settle_job(*, job_id: UUID, limit: int = BATCH) -> int:
         job = Job.objects.get(pk=job_id)
         rows = list(Assignment.objects.filter(pk__in=ids).order_by("id"))
         workers = Worker.objects.in_bulk({row.worker_id for row in rows})
-        earnings.credit([_accepted(row, job, workers[row.worker_id]) for row in rows], now=now)
+        earnings.credit([accepted_work(row, job, workers[row.worker_id]) for row in rows], now=now)
         Assignment.objects.filter(pk__in=ids).update(
             state=Assignment.State.ACCEPTED, settled_at=now
         )
-        _count(rows)
+        count_accepted(rows)
         return len(rows)
 
 
-def _count(rows: Sequence[Assignment]) -> None:
+def count_accepted(rows: Sequence[Assignment]) -> None:
+    """Add accepted answers to their workers' counts."""
     counts: dict[UUID, int] = {}
     for row in rows:
         counts[row.worker_id] = counts.get(row.worker_id, 0) + 1
@@ -82,7 +83,10 @@ def _count(rows: Sequence[Assignment]) -> None:
         )
 
 
-def _accepted(row: Assignment, job: Job, worker: Worker) -> earnings.AcceptedWork:
+def accepted_work(
+    row: Assignment, job: Job, worker: Worker, *, line: str | None = None
+) -> earnings.AcceptedWork:
+    """What an accepted answer is paid, out of the escrow line that its role says or ``line``."""
     proven = worker.accepted_count >= PROVEN_AFTER
     notes = [] if not row.is_late else ["submitted late"]
     if worker.is_suspended:
@@ -96,7 +100,7 @@ def _accepted(row: Assignment, job: Job, worker: Worker) -> earnings.AcceptedWor
         amount_micros=row.guaranteed_micros,
         fee_micros=row.fee_micros,
         reserve_micros=row.reserve_micros,
-        line="gold" if row.role == Assignment.Role.GOLD else "work",
+        line=line or ("gold" if row.role == Assignment.Role.GOLD else "work"),
         hold_days=settings.HOLD_DAYS_PROVEN if proven else settings.HOLD_DAYS_NEW,
         hold_reason="proven worker" if proven else "new worker",
         risk_notes=notes,
