@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -12,6 +13,9 @@ from django.conf import settings
 from config import embedded
 from config.embedded import places
 from tests import emptying
+
+if TYPE_CHECKING:
+    from payments.fakestripe import FakeStripe
 
 emptying.install()
 
@@ -48,3 +52,13 @@ def valkey_url() -> str:
     """The address of a real Valkey for the tests that need one; started on first use."""
     embedded.ensure(places.TEST)
     return settings.REDIS_URL
+
+
+@pytest.fixture
+def fake_stripe(settings: Any) -> Iterator[FakeStripe]:
+    """A stand-in for Stripe of this test's own; the gateway speaks to it over real HTTP."""
+    from payments.fakestripe import FakeStripe
+
+    with FakeStripe(webhook_secret=settings.STRIPE_WEBHOOK_SECRET) as fake:
+        settings.STRIPE_API_BASE = fake.url
+        yield fake
