@@ -60,6 +60,9 @@ class RequestMiddleware:
         metrics.observe_request(method, route, response.status_code, seconds)
         headers = response.headers
         headers["X-Request-ID"] = request_id
+        if not response.streaming and "Content-Length" not in headers:
+            # Else the server sends it in chunks; the API's answers pass by the middleware for that.
+            headers["Content-Length"] = str(len(response.content))
         page = headers.get("Content-Type", "").startswith("text/html")
         headers.setdefault("Content-Security-Policy", PAGE_POLICY if page else DATA_POLICY)
         headers.setdefault("X-Frame-Options", "DENY")

@@ -117,9 +117,19 @@ def requester(name: str = "Measurements") -> House:
         from payments.services import ledger
 
         with transaction.atomic():
-            ledger.post([ledger.move(key=f"x{run}", kind=ledger.Kind.TOPUP, currency=PLAY,
-                debit="play:mint", credit=ledger.requester_balance(organization.pk),
-                amount_micros=DEPOSIT, by=owner.pk)])
+            ledger.post(
+                [
+                    ledger.move(
+                        key=f"x{run}",
+                        kind=ledger.Kind.TOPUP,
+                        currency=PLAY,
+                        debit="play:mint",
+                        credit=ledger.requester_balance(organization.pk),
+                        amount_micros=DEPOSIT,
+                        by=owner.pk,
+                    )
+                ]
+            )
     return House(organization.pk, owner.pk, token.text)
 
 
