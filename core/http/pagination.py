@@ -82,7 +82,11 @@ def _sign(text: bytes, bound: str) -> bytes:
 
 def _write(value: str, bound: str) -> str:
     text = value.encode()
-    return base64.urlsafe_b64encode(_sign(text, bound) + text).decode().rstrip("=")
+    return _encode(_sign(text, bound) + text)
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
 def _read(cursor: str, bound: str, reader: Callable[[str], Any]) -> Any:
@@ -90,7 +94,8 @@ def _read(cursor: str, bound: str, reader: Callable[[str], Any]) -> Any:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         raw = base64.b64decode(padded, altchars=b"-_", validate=True)
         signature, text = raw[:_SIGNATURE], raw[_SIGNATURE:]
-        if hmac.compare_digest(signature, _sign(text, bound)):
+        is_ours = hmac.compare_digest(signature, _sign(text, bound))
+        if is_ours and _encode(raw) == cursor:  # no second spelling either
             return reader(text.decode())
     except (ValueError, binascii.Error, ValidationError):
         pass

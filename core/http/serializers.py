@@ -141,6 +141,8 @@ class StrictDecimal(serializers.DecimalField):
             value = Decimal(repr(data))
         else:
             self.fail("invalid")
+        if not value.is_finite():
+            self.fail("invalid")
         return self.quantize(self.validate_precision(value)) + 0  # no negative zero
 
 

@@ -193,6 +193,7 @@ class Sql(ApiView):
         return HttpResponse(b"done")
 
 
+handler404 = "config.views.not_found"
 urlpatterns = [
     path("api/v1/empty", Empty.as_view(), name="empty"),
     path("api/v1/things", Things.as_view(), name="things"),
