@@ -37,7 +37,7 @@ def records(stream: BinaryIO) -> Iterator[Record]:
             if is_fatal:
                 return
             continue
-        number, cells = row
+        number, cells, size = row
         if header is None:
             header = [cell.strip() for cell in cells]
             if problems := _header_problems(header):
@@ -47,14 +47,15 @@ def records(stream: BinaryIO) -> Iterator[Record]:
             said = f"The header names {len(header)} columns; this row has {len(cells)}."
             yield Record(number, None, {"row": [said]})
         else:
-            yield Record(number, dict(zip(header, map(_unescaped, cells), strict=True)))
+            named = dict(zip(header, map(_unescaped, cells), strict=True))
+            yield Record(number, named, size=size)
     if header is None:
         said = "The file is empty: a header line with the names of columns is needed."
         yield Record(1, None, {"file": [said]}, fatal=True)
 
 
-def _rows(stream: BinaryIO) -> Iterator[tuple[int, list[str]] | Record]:
-    """Yield what the reader makes of each row, the header included: its cells or its error."""
+def _rows(stream: BinaryIO) -> Iterator[tuple[int, list[str], int] | Record]:
+    """Yield what the reader makes of each row, the header included: cells and bytes, or its error."""
     feed = _Feed(stream)
     reader = csv.reader(feed, strict=True)
     while True:
@@ -77,7 +78,7 @@ def _rows(stream: BinaryIO) -> Iterator[tuple[int, list[str]] | Record]:
         if feed.fault is not None:
             yield Record(start, None, {"row": [feed.fault]})
         elif cells:
-            yield start, cells
+            yield start, cells, feed.size
 
 
 class _Overlong(Exception):
@@ -89,14 +90,14 @@ class _Feed:
 
     def __init__(self, stream: BinaryIO) -> None:
         self._lines = lines.split(stream)
-        self._size = 0
+        self.size = 0
         self.number = 0
         self.fault: str | None = None
         self.is_done = False
 
     def begin(self) -> int:
         """Begin a record with the next line; answer that line's number."""
-        self._size, self.fault = 0, None
+        self.size, self.fault = 0, None
         return self.number + 1
 
     def __iter__(self) -> _Feed:
@@ -109,8 +110,8 @@ class _Feed:
             self.is_done = True
             raise
         self.number += 1
-        self._size += lines.CAP + 1 if raw is None else len(raw)
-        if raw is None or self._size > lines.CAP:
+        self.size += lines.CAP + 1 if raw is None else len(raw)
+        if raw is None or self.size > lines.CAP:
             raise _Overlong(
                 f"The row is longer than {lines.CAP} bytes, or a quote in it is not closed."
                 " What follows was not read."

@@ -8,6 +8,7 @@ number.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 from marketplace.imports import ndjson, rows
@@ -22,7 +23,7 @@ def known_answers(stream: BinaryIO, content_type: str) -> Iterator[Record]:
         if record.value is None or content_type != rows.CSV:
             yield record
         else:
-            yield _known_answer(record.number, record.value)
+            yield replace(_known_answer(record.number, record.value), size=record.size)
 
 
 def predictions(stream: BinaryIO, content_type: str) -> Iterator[Record]:
@@ -31,7 +32,7 @@ def predictions(stream: BinaryIO, content_type: str) -> Iterator[Record]:
         if record.value is None or content_type != rows.CSV:
             yield record
         else:
-            yield _prediction(record.number, record.value)
+            yield replace(_prediction(record.number, record.value), size=record.size)
 
 
 def _known_answer(number: int, cells: Mapping[str, str]) -> Record:

@@ -6,7 +6,7 @@ An upload is whatever a client sent: the reader trusts neither its size nor its 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 #: The longest line, and the longest record of several lines, that is read: 1 MiB.
@@ -29,13 +29,15 @@ class Record:
     """One record of an upload: its values, or what is wrong with it.
 
     `number` is the line of the file, from 1, on which the record begins. `fatal` says that
-    nothing can be read beyond this record: the file as a whole is not what it should be.
+    nothing can be read beyond this record: the file as a whole is not what it should be. `size` is
+    how many bytes it took.
     """
 
     number: int
     value: dict[str, Any] | None
     error: dict[str, list[str]] | None = None
     fatal: bool = False
+    size: int = field(default=0, compare=False)
 
 
 class Unreadable(Exception):

@@ -43,4 +43,4 @@ def _record(number: int, raw: bytes) -> Record:
         return Record(number, None, {"row": [str(problem)]})
     if not isinstance(value, dict):
         return Record(number, None, {"row": ["A JSON object is required."]})
-    return Record(number, value)
+    return Record(number, value, size=len(raw))

@@ -8,6 +8,7 @@ a task in them (known answers, predictions) are read by `imports.extended`.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -32,7 +33,7 @@ class ParsedRow:
 
     `number` is the line of the file, from 1, on which the row begins. After a `fatal` row
     nothing more comes: the file as a whole cannot be read. `seconds` is a declared duration, not
-    yet looked at: who may declare one is not a matter of the format.
+    yet looked at: who may declare one is not a matter of the format. `size` is in bytes.
     """
 
     number: int
@@ -42,6 +43,7 @@ class ParsedRow:
     error: dict[str, list[str]] | None = None
     fatal: bool = False
     seconds: Any = None
+    size: int = field(default=0, compare=False)
 
 
 def records(stream: BinaryIO, content_type: str) -> Iterator[Record]:
@@ -56,7 +58,7 @@ def parse(stream: BinaryIO, content_type: str) -> Iterator[ParsedRow]:
         if record.value is None:
             yield ParsedRow(record.number, error=record.error, fatal=record.fatal)
         else:
-            yield shape(record.number, record.value)
+            yield dataclasses.replace(shape(record.number, record.value), size=record.size)
 
 
 def external_id_errors(value: object) -> list[str]:

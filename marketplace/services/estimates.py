@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from math import ceil
 
 from django.db import connection
 
@@ -132,7 +133,7 @@ def quote(*, job: Job, tasks: int | None = None, units_per_task: Decimal | None 
 
 def _need(reserve: Decimal, job: Job, answers: Decimal, ratio: Decimal) -> int:
     slots = max(answers, Decimal(job.kmin)) + ratio * answers
-    return int(-(-reserve * slots // 10_000)) * 10_000
+    return ceil(reserve * slots / 10_000) * 10_000
 
 
 def _times(cost: Cost, factor: Decimal) -> Cost:

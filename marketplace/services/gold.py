@@ -31,6 +31,7 @@ class GoldRow:
     seconds: Any
     answer: Any
     explanation: str
+    size: int = 0
 
 
 def add(*, job: Job, records: Iterable[Record], on_error: str = "abort", by: UUID) -> ImportResult:
@@ -110,4 +111,5 @@ def _read(records: Iterable[Record], rejections: Rejections) -> Iterator[GoldRow
             seconds=row.seconds,
             answer=known["answer"],
             explanation=explanation,
+            size=record.size,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -12,12 +11,15 @@ from django.db import connection, transaction
 
 from core import clock, errors
 from core.ids import new_id
+from marketplace.imports.batches import batches
 from marketplace.imports.lines import Record
 from marketplace.models import Job
 from marketplace.services import staging, tasks
 from marketplace.services.staging import Rejections
 
+#: Rows of one statement, by number and by length of their text.
 CHUNK = 1000
+CHUNK_BYTES = 4 * 1024 * 1024
 VERSION_CAP = 200
 _FIELDS = ("external_id", "task", "value", "model_version", "score")
 
@@ -77,7 +79,9 @@ def add(
     created = total = 0
     with transaction.atomic():
         rows = _checked(job, records, rejections)
-        while chunk := list(islice(rows, CHUNK)):
+        for chunk in batches(
+            rows, count=CHUNK, size=CHUNK_BYTES, measure=lambda one: len(one.value)
+        ):
             new, stored = _enter(job, chunk, rejections)
             created += new
             total += stored

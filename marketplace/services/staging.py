@@ -6,7 +6,7 @@ statement touches the job's tasks. Memory stays bounded whatever the size of the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -16,9 +16,12 @@ import orjson
 from django.db import connection
 
 from core.ids import new_id
+from marketplace.imports.batches import batches
 
-#: Rows of one COPY: what one statement may take stays far below any statement's time limit.
+#: Rows of one COPY, by number and by length of their text: no statement takes long, and no more
+#: than this is held. While a COPY runs its connection does nothing else, so rows are read before it.
 CHUNK = 10_000
+CHUNK_BYTES = 4 * 1024 * 1024
 #: Rejected rows that an answer lists; the rest is counted.
 REJECTED_CAP = 1000
 #: An import may take longer than a request's other statements.
@@ -98,24 +101,25 @@ def as_json(value: Any) -> str:
 def stage(rows: Iterable[StagedRow]) -> int:
     """Copy rows into the transaction's temporary table; how many. The caller owns the transaction.
 
-    ``rows`` may be a generator over an upload of any size.
+    ``rows`` may be a generator over an upload of any size, and may use the database itself.
     """
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL statement_timeout = '{TIMEOUT}'")
         cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
         cursor.execute(_CREATE)
         cursor.execute("TRUNCATE staged_task")
-    iterator = iter(rows)
     total = 0
-    while True:
-        copied = _copy_chunk(iterator)
-        total += copied
-        if copied < CHUNK:
-            return total
+    for chunk in batches(rows, count=CHUNK, size=CHUNK_BYTES, measure=_length):
+        _copy(chunk)
+        total += len(chunk)
+    return total
 
 
-def _copy_chunk(rows: Iterator[StagedRow]) -> int:
-    count = 0
+def _length(row: StagedRow) -> int:
+    return len(row.data) + len(row.media) + len(row.answer or "") + len(row.explanation)
+
+
+def _copy(rows: Sequence[StagedRow]) -> None:
     with connection.cursor() as cursor, cursor.copy(_COPY) as copy:
         for row in rows:
             copy.write_row(
@@ -131,10 +135,6 @@ def _copy_chunk(rows: Iterator[StagedRow]) -> int:
                     row.explanation,
                 )
             )
-            count += 1
-            if count == CHUNK:
-                break
-    return count
 
 
 def enter(*, job_id: UUID, role: str, state: str, max_overlap: int) -> int:

@@ -6,14 +6,15 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
-from itertools import islice
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
+from marketplace.imports.batches import batches
 from marketplace.models import Job, Media
 
-#: Rows whose media are looked up together.
+#: Rows whose media are looked up together, by number and by their bytes as uploaded.
 CHUNK = 500
+CHUNK_BYTES = 4 * 1024 * 1024
 WORDS_IN_BLOCK = 100
 SECONDS_CAP = 24 * 3600
 _URL = re.compile(r"https?://[^\s<>\"'\\]{1,2000}")
@@ -38,6 +39,11 @@ class Row(Protocol):
         """A declared duration, or None."""
         ...
 
+    @property
+    def size(self) -> int:
+        """Bytes as uploaded."""
+        ...
+
 
 R = TypeVar("R", bound=Row)
 
@@ -53,8 +59,8 @@ class Measured:
 
 def measure(job: Job, rows: Iterable[R]) -> Iterator[tuple[R, Measured]]:
     """Pair each row with its measure, looking media up in chunks; the order is kept."""
-    iterator = iter(rows)
-    while chunk := list(islice(iterator, CHUNK)):
+    chunks = batches(rows, count=CHUNK, size=CHUNK_BYTES, measure=lambda row: row.size)
+    for chunk in chunks:
         known = _known(job.organization_id, chunk)
         for row in chunk:
             yield row, _measured(job, row, known)

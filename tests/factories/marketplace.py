@@ -14,7 +14,7 @@ from marketplace.imports.lines import Record
 from marketplace.imports.rows import ParsedRow
 from marketplace.models import Annotation, Job, Resolution, Task
 from marketplace.services import gold, jobs, opening, tasks
-from payments.services import wallets
+from tests.factories import payments as money
 
 CHOICES = {"options": [{"value": "yes", "label": "Yes"}, {"value": "no", "label": "No"}]}
 YES, NO = {"choice": "yes"}, {"choice": "no"}
@@ -32,13 +32,7 @@ def requester(*, credit_micros: int = 10 * ENOUGH) -> Requester:
     owner = accounts.create_user(email=f"{new_id()}@example.org", password=None)
     organization = accounts.create_organization(name="Acme", by=owner.pk)
     if credit_micros:
-        wallets.start_topup(
-            organization_id=organization.pk,
-            amount_micros=credit_micros,
-            currency="XTS",
-            by=owner.pk,
-            key=str(new_id()),
-        )
+        money.credit(organization.pk, credit_micros)
     return Requester(owner.pk, organization.pk)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from marketplace.models import Job, Task
+from marketplace.models import Job, Task, WebhookDelivery
 from marketplace.services import closing, jobs
 from payments.services import escrow, wallets
 from tests.factories import delivery
@@ -46,7 +46,7 @@ def test_a_cancelled_job_closes_its_slots_and_returns_the_money() -> None:
         (0, 0, False)
     }
     assert wallet(job) == make.ENOUGH
-    told = delivery.WebhookDelivery.objects.filter(endpoint=endpoint, event_type="job.completed")
+    told = WebhookDelivery.objects.filter(endpoint=endpoint, event_type="job.completed")
     assert [one.payload["data"]["state"] for one in told] == ["cancelled"]
 
 

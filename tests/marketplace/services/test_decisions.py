@@ -3,7 +3,7 @@
 import pytest
 
 from core import errors
-from marketplace.models import Job, Resolution, Task
+from marketplace.models import Job, Resolution, Task, WebhookDelivery
 from marketplace.services import decisions, jobs
 from payments.services import escrow
 from tests.factories import delivery
@@ -37,7 +37,7 @@ def test_the_requester_decides_where_the_crowd_could_not() -> None:
     task.refresh_from_db()
     assert task.state == "resolved"
     assert history(task) == [("quorum", False, 1), ("adjudicated", True, 1)]
-    (notice,) = delivery.WebhookDelivery.objects.filter(endpoint=endpoint)
+    (notice,) = WebhookDelivery.objects.filter(endpoint=endpoint)
     assert notice.event_type == "task.resolved"
     assert notice.payload["data"]["value"] == make.NO
 

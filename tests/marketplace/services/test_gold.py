@@ -19,8 +19,8 @@ def add(job: Job, *values: dict[str, Any], on_error: str = "abort") -> tasks.Imp
     return gold.add(job=job, records=records, on_error=on_error, by=job.created_by_id)
 
 
-def row(external_id: str, **fields: Any) -> dict[str, Any]:
-    return {"external_id": external_id, "data": {}, "answer": make.YES, **fields}
+def row(name: str, **fields: Any) -> dict[str, Any]:
+    return {"external_id": name, "data": {}, "answer": make.YES, **fields}
 
 
 def test_gold_is_open_without_slots_and_has_its_answer() -> None:

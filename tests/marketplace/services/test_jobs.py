@@ -1,13 +1,14 @@
 """The life of a job, every edge of it, and what it keeps for ever once it was launched."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
 
 from core import errors, states
-from marketplace.models import Interface, Job, Task
+from marketplace.models import Interface, Job, Task, WebhookDelivery
 from marketplace.services import closing, definitions, jobs
 from payments.services import escrow, rates, wallets
 from tests.factories import delivery
@@ -101,7 +102,7 @@ def test_a_launch_moves_the_budget_out_of_the_wallet() -> None:
     assert job.state == "live"
     assert job.launched_at is not None
     assert (wallet(job), escrow.free(job.pk)) == (2_000_000, 3_000_000)
-    (told,) = delivery.WebhookDelivery.objects.filter(endpoint=endpoint)
+    (told,) = WebhookDelivery.objects.filter(endpoint=endpoint)
     assert (told.event_type, told.payload["data"]["job"]) == ("job.launched", str(job.pk))
 
 
@@ -185,7 +186,7 @@ def test_the_database_keeps_what_prices_depend_on(column: str) -> None:
         "interface_id": other.interface_id,
         "currency": "USD",
         "sandbox": False,
-        "launched_at": job.created_at,
+        "launched_at": job.created_at + timedelta(days=1),
         "purpose": "exam",
         "specialty": "transcription",
         "unit": "word_block",

@@ -58,7 +58,8 @@ def test_a_sound_is_measured_in_decoded_frames() -> None:
         Decimal("1.500"),
         len(body),
     )
-    assert default_storage.open(found.stored_name).read() == body
+    with default_storage.open(found.stored_name) as file:
+        assert file.read() == body
 
 
 @pytest.mark.parametrize("form", ["FLAC", "OGG"])

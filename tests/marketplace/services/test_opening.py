@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from marketplace.models import Job, Task
+from marketplace.models import Job, Task, WebhookDelivery
 from marketplace.services import jobs, opening
 from payments.services import escrow
 from tests.factories import delivery
@@ -64,7 +64,7 @@ def test_the_requester_is_told_once_that_the_budget_is_out() -> None:
     job = launched(5, slots=4, whose=whose)
     for _ in range(3):
         make.sweep_until_done(opening.open_parked)
-    sent = delivery.WebhookDelivery.objects.filter(endpoint=endpoint)
+    sent = WebhookDelivery.objects.filter(endpoint=endpoint)
     told = sent.filter(event_type="job.budget_alert")
     assert [one.payload["data"]["job"] for one in told] == [str(job.pk)]
 
