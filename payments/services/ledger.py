@@ -18,6 +18,7 @@ from django.db import DatabaseError, connection
 
 from core import errors
 from core.ids import new_id
+from payments import money
 from payments.models import LedgerTransaction
 from payments.models.accounts import (
     BAD_DEBT,
@@ -55,6 +56,7 @@ __all__ = [
     "NotPostable",
     "Posted",
     "Posting",
+    "TooMuch",
     "job_escrow",
     "move",
     "post",
@@ -86,6 +88,12 @@ class BelowFloor(errors.Conflict):
         self.account = account
         self.balance_micros = balance_micros
         self.wanted_micros = wanted_micros
+
+
+class TooMuch(errors.Conflict):
+    """No account can hold that much."""
+
+    code = "amount_too_large"
 
 
 class NotPostable(ValueError):
@@ -132,11 +140,13 @@ def post(postings: Sequence[Posting]) -> list[Posted]:
     """Post a list of transactions in one statement; the answers are in the same order.
 
     Call it inside a transaction, once, after every other row that the caller locks. Raises
-    KeyReused, BelowFloor or NotPostable; the database transaction must then be given up.
+    KeyReused, BelowFloor, TooMuch or NotPostable; the database transaction must then be given up.
     """
     assert connection.in_atomic_block, "money moves inside a transaction"
     if not postings:
         return []
+    if any(abs(amount) > money.LARGEST_MICROS for one in postings for _, amount in one.legs):
+        raise TooMuch("No account can hold that much.")
     batch = orjson.dumps([_row(one) for one in postings]).decode()
     try:
         with connection.cursor() as cursor:
@@ -182,4 +192,6 @@ def _told(error: DatabaseError) -> Exception:
         return KeyReused("This key was used for another movement of money.")
     if state == "PW001":
         return NotPostable(said)
+    if state == "22003":  # out of the range of 64 bits
+        return TooMuch("No account can hold that much.")
     return error

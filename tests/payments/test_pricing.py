@@ -1,11 +1,14 @@
 from dataclasses import replace
-from decimal import Decimal as D
+from decimal import Decimal
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from payments import money, pricing
+
+D = Decimal
 
 CARD = pricing.Card(
     version=1,
@@ -84,80 +87,98 @@ def test_hourly_figures_of_the_examples():
 
 
 # --- properties ------------------------------------------------------------------------------
-bases = st.integers(0, 50_000_000)
+class Work(NamedTuple):
+    base: int
+    specialty: str
+    difficulty: Decimal
+    tier: Decimal
+    units: Decimal
+    seconds: Decimal
+    bonus: Decimal
+
+
 units = st.decimals("0.001", "3600", places=3)
-seconds = st.decimals("0.001", "3600", places=3)
 specialties = st.sampled_from(sorted(CARD.specialties))
-difficulties = st.decimals(1, "1.5", places=2)
 tiers = st.sampled_from([factor for _, factor in CARD.tiers])
-bonuses = st.decimals(0, "0.25", places=4)
+works = st.builds(
+    Work,
+    st.integers(0, 50_000_000),
+    specialties,
+    st.decimals(1, "1.5", places=2),
+    tiers,
+    units,
+    st.decimals("0.001", "3600", places=3),
+    st.decimals(0, "0.25", places=4),
+)
 
 
-def pay(base, specialty, difficulty, tier, many, each, bonus=D(0), card=CARD):
+def pay(work):
     rate = pricing.worker_rate(
-        card, base_rate_micros=base, specialty=specialty, difficulty=difficulty, tier=tier
+        CARD,
+        base_rate_micros=work.base,
+        specialty=work.specialty,
+        difficulty=work.difficulty,
+        tier=work.tier,
     )
     return pricing.price(
         unit_price=rate,
-        units=many,
-        floor_per_hour_micros=card.floor_per_hour_micros,
-        seconds_per_unit=each,
-        fee_rate=card.fee_rate,
-        bonus_pct=bonus,
+        units=work.units,
+        floor_per_hour_micros=CARD.floor_per_hour_micros,
+        seconds_per_unit=work.seconds,
+        fee_rate=CARD.fee_rate,
+        bonus_pct=work.bonus,
     )
 
 
-@given(bases, specialties, difficulties, tiers, units, units, seconds)
-def test_more_work_never_pays_less(base, specialty, difficulty, tier, a, b, each):
-    less, more = sorted((a, b))
-    assert (
-        pay(base, specialty, difficulty, tier, less, each).guaranteed_micros
-        <= pay(base, specialty, difficulty, tier, more, each).guaranteed_micros
+def never_less(lesser, greater):
+    a, b = pay(lesser), pay(greater)
+    assert a.guaranteed_micros <= b.guaranteed_micros
+    assert a.bonus_max_micros <= b.bonus_max_micros
+    assert a.fee_micros <= b.fee_micros
+
+
+@given(works, units)
+def test_more_work_never_pays_less(work, other):
+    less, more = sorted((work.units, other))
+    never_less(work._replace(units=less), work._replace(units=more))
+
+
+@given(works, tiers)
+def test_better_quality_never_pays_less(work, other):
+    less, more = sorted((work.tier, other))
+    never_less(work._replace(tier=less), work._replace(tier=more))
+
+
+@given(works, specialties)
+def test_a_dearer_specialty_never_pays_less(work, other):
+    less, more = sorted((work.specialty, other), key=CARD.specialty_factor)
+    never_less(work._replace(specialty=less), work._replace(specialty=more))
+
+
+@given(works)
+def test_pay_is_never_under_the_floor(work):
+    found = pay(work)
+    assert found.guaranteed_micros * 3600 >= (
+        CARD.floor_per_hour_micros * work.seconds * work.units
     )
-
-
-@given(bases, specialties, difficulties, tiers, tiers, units, seconds)
-def test_better_quality_never_pays_less(base, specialty, difficulty, a, b, many, each):
-    less, more = sorted((a, b))
-    assert (
-        pay(base, specialty, difficulty, less, many, each).guaranteed_micros
-        <= pay(base, specialty, difficulty, more, many, each).guaranteed_micros
-    )
-
-
-@given(bases, specialties, specialties, difficulties, tiers, units, seconds)
-def test_a_dearer_specialty_never_pays_less(base, a, b, difficulty, tier, many, each):
-    less, more = sorted((a, b), key=CARD.specialty_factor)
-    assert (
-        pay(base, less, difficulty, tier, many, each).guaranteed_micros
-        <= pay(base, more, difficulty, tier, many, each).guaranteed_micros
-    )
-
-
-@given(bases, specialties, difficulties, tiers, units, seconds, bonuses)
-def test_pay_is_never_under_the_floor(base, specialty, difficulty, tier, many, each, bonus):
-    found = pay(base, specialty, difficulty, tier, many, each, bonus)
-    assert found.guaranteed_micros * 3600 >= CARD.floor_per_hour_micros * each * many
     assert found.guaranteed_micros > 0
     assert found.guaranteed_micros % money.STEP_MICROS == 0
     assert found.bonus_max_micros % money.STEP_MICROS == 0
     assert found.fee_micros >= found.guaranteed_micros * CARD.fee_rate
 
 
-@given(bases, specialties, difficulties, tiers, units, seconds, bonuses)
-def test_a_slots_reserve_covers_whoever_takes_it(
-    base, specialty, difficulty, tier, many, each, bonus
-):
+@given(works)
+def test_a_slots_reserve_covers_whoever_takes_it(work):
     reserve = pricing.slot_reserve(
         CARD,
-        base_rate_micros=base,
-        specialty=specialty,
-        difficulty=difficulty,
-        seconds_per_unit=each,
-        bonus_pct=bonus,
-        units=many,
+        base_rate_micros=work.base,
+        specialty=work.specialty,
+        difficulty=work.difficulty,
+        seconds_per_unit=work.seconds,
+        bonus_pct=work.bonus,
+        units=work.units,
     )
-    found = pay(base, specialty, difficulty, tier, many, each, bonus)
+    found = pay(work)
     added = money.up(found.guaranteed_micros * CARD.topup_cap)
     parts = (found.guaranteed_micros, found.bonus_max_micros, added)
     assert reserve >= sum(part + money.fee(part, CARD.fee_rate) for part in parts)
