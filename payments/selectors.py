@@ -7,10 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
 from payments import pricing
-from payments.models import Earning, LedgerBalance, LedgerEntry, LedgerTransaction
+from payments.models import (
+    LINES,
+    Earning,
+    Escrow,
+    LedgerBalance,
+    LedgerEntry,
+    LedgerTransaction,
+    Payout,
+    Topup,
+)
 from payments.models import accounts as chart
 
 
@@ -112,3 +121,37 @@ def statement(code: str, currency: str) -> QuerySet[LedgerEntry, dict[str, Any]]
         "transaction__created_at",
         "transaction__idem_key",
     )
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """What a requester's jobs hold, in micro-units: by line, and what no line claims."""
+
+    lines: dict[str, int]
+    free: int
+
+    @property
+    def total(self) -> int:
+        """All of it."""
+        return sum(self.lines.values()) + self.free
+
+
+def reserved(organization_id: UUID, currency: str) -> Reserved:
+    """What a requester's jobs hold. One statement."""
+    rows = Escrow.objects.filter(organization_id=organization_id, currency=currency, closed_at=None)
+    sums: dict[str, int | None] = rows.aggregate(
+        held=Sum("account__balance__amount_micros"),
+        **{line: Sum(f"{line}_micros") for line in LINES},
+    )
+    lines = {line: int(sums[line] or 0) for line in LINES}
+    return Reserved(lines, int(sums["held"] or 0) - sum(lines.values()))
+
+
+def topups_of(organization_id: UUID | None) -> QuerySet[Topup]:
+    """A requester's top-ups; nobody's for a caller without an organization."""
+    return Topup.objects.filter(organization_id=organization_id)
+
+
+def payouts_of(worker_id: UUID) -> QuerySet[Payout]:
+    """A worker's payouts."""
+    return Payout.objects.filter(worker_id=worker_id)
