@@ -39,7 +39,7 @@ def declare(*, worker_id: UUID, specialties: Sequence[str], until: datetime) -> 
 
     A time that has passed ends it, as ``end`` does. Raises Invalid, NotAWorker, Suspended.
     """
-    wanted = profiles.checked({"specialties": specialties})["specialties"]
+    wanted = _checked(specialties)
     with transaction.atomic():
         worker = Worker.objects.select_for_update(no_key=True).filter(pk=worker_id).first()
         if worker is None:
@@ -64,6 +64,14 @@ def declare(*, worker_id: UUID, specialties: Sequence[str], until: datetime) -> 
         row.save()
     nudge("workers.dispatch")
     return row
+
+
+def _checked(specialties: Sequence[str]) -> list[str]:
+    try:
+        wanted: list[str] = profiles.checked({"specialties": specialties})["specialties"]
+    except errors.Invalid as problem:
+        raise errors.Invalid("There is no such work.", errors=problem.errors) from problem
+    return wanted
 
 
 def end(*, worker_id: UUID) -> Availability | None:
