@@ -104,7 +104,8 @@ def exception_handler(problem: Exception, context: Mapping[str, Any]) -> HttpRes
 
 def _problem(problem: Any) -> HttpResponse:
     headers = {}
-    if (seconds := getattr(problem, "retry_after", None)) is not None:
+    seconds = getattr(problem, "retry_after", problem.extra.get("retry_after"))
+    if seconds is not None:
         headers["Retry-After"] = str(seconds)
     if problem.status == errors.Unauthenticated.status:
         headers["WWW-Authenticate"] = "Bearer"

@@ -218,14 +218,14 @@ def test_a_pool_that_is_used_up_is_a_pause(trial):
     source = connection.get_connection_params()
     for name in ("context", "cursor_factory", "prepare_threshold"):
         source.pop(name, None)
-    with ConnectionPool(kwargs=source, min_size=1, max_size=1, timeout=0.2, open=True) as pool:
-        with pool.connection():
+    pool = ConnectionPool(kwargs=source, min_size=1, max_size=1, timeout=0.2, open=True)
 
-            def want():
-                with connection.wrap_database_errors:
-                    pool.getconn()
+    def want():
+        with connection.wrap_database_errors:
+            pool.getconn()
 
-            assert asked(want).status_code == 503
+    with pool, pool.connection():
+        assert asked(want).status_code == 503
 
 
 @pytest.mark.django_db
