@@ -31,13 +31,14 @@ CROSS JOIN LATERAL (SELECT {statements.GUARANTEED} AS guaranteed) q
 """
 
 
-def by_sql(rate, floor, each, bonus, fee, count):
+def by_sql(work):
     with connection.cursor() as cursor:
-        cursor.execute(QUOTE, [rate, floor, each, bonus, fee, count])
+        cursor.execute(QUOTE, work)
         return tuple(int(value) for value in cursor.fetchone())
 
 
-def by_code(rate, floor, each, bonus, fee, count):
+def by_code(work):
+    rate, floor, each, bonus, fee, count = work
     found = pricing.price(
         unit_price=rate,
         units=count,
@@ -52,7 +53,7 @@ def by_code(rate, floor, each, bonus, fee, count):
 @many
 @given(st.tuples(prices, floors, seconds, shares, shares, units))
 def test_a_claim_quotes_what_the_formula_says(work):
-    assert by_sql(*work) == by_code(*work)
+    assert by_sql(work) == by_code(work)
 
 
 # Amounts on the very edge of a step, where rounding twice would show.
@@ -63,7 +64,7 @@ def test_edges_of_a_step_are_rounded_alike(steps, off, count):
     target = Decimal(steps) * 100 + 50 + Decimal(off) / 1_000_000
     rate = max(Decimal(0), (target / count).quantize(Decimal("0.000001")))
     work = (rate, 1, Decimal("0.001"), Decimal("0.2"), Decimal("0.2"), count)
-    assert by_sql(*work) == by_code(*work)
+    assert by_sql(work) == by_code(work)
 
 
 @many
@@ -74,7 +75,7 @@ def test_floors_on_the_edge_are_rounded_alike(steps, off):
     if not 0 < each < 10**8:
         return
     work = (Decimal(0), 1_000_000, each, Decimal(0), Decimal("0.2"), Decimal(1))
-    assert by_sql(*work) == by_code(*work)
+    assert by_sql(work) == by_code(work)
 
 
 def test_the_statement_uses_the_expressions_tried_here():
@@ -107,5 +108,5 @@ def test_a_job_costs_the_sum_of_its_tasks(rate, floor, each, fee, loads):
              "job": "00000000-0000-0000-0000-000000000000"},
         )  # fmt: skip
         found = tuple(int(value) for value in cursor.fetchone())
-    each_one = [by_code(rate, floor, each, Decimal(0), fee, count) for count in loads]
+    each_one = [by_code((rate, floor, each, Decimal(0), fee, count)) for count in loads]
     assert found == (sum(one[0] for one in each_one), sum(one[2] for one in each_one))
