@@ -125,19 +125,22 @@ def _options(given: Any, problems: Errors) -> list[dict[str, str]]:
         if not isinstance(option, Mapping) or set(option) - {"value", "label"}:
             problems[f"options.{number}"] = ["A value, with a label if wanted."]
             continue
-        value = option.get("value")
-        label = option.get("label", value)
-        problem = text_problem(value, VALUE_CAP) or text_problem(label, LABEL_CAP)
-        if problem is None and not (canonical_text(value) and canonical_text(label)):
-            problem = "Text is needed."
-        if problem is not None:
+        said = option.get("value")
+        texts = (said, VALUE_CAP), (option.get("label", said), LABEL_CAP)
+        if problem := next((why for one in texts if (why := _text_problem(*one))), None):
             problems[f"options.{number}"] = [problem]
             continue
-        found.append({"value": canonical_text(value), "label": canonical_text(label)})
+        value, label = (canonical_text(str(text)) for text, _ in texts)
+        found.append({"value": value, "label": label})
     values = [option["value"] for option in found]
     if len(set(values)) != len(values):
         problems["options"] = ["Two options have the same value."]
     return found
+
+
+def _text_problem(value: Any, cap: int) -> str | None:
+    problem = text_problem(value, cap)
+    return problem or (None if canonical_text(value) else "Text is needed.")
 
 
 def _bounds(spec: Mapping[str, Any], count: int, problems: Errors) -> dict[str, int]:

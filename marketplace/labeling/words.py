@@ -6,7 +6,7 @@ Everything here is about lists of words; what a word is depends on the profile.
 from __future__ import annotations
 
 import unicodedata
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -70,6 +70,13 @@ def errors(said: Sequence[str], known: Sequence[str]) -> int:
     return Levenshtein.distance(said, known)
 
 
+_Tally = dict[str, float]
+
+
+def _tally() -> _Tally:
+    return defaultdict(float)
+
+
 def vote(
     backbone: Sequence[str], others: Sequence[Sequence[str]], weights: Sequence[float]
 ) -> list[str]:
@@ -78,8 +85,10 @@ def vote(
     ``weights`` are those of the backbone and of the others, in this order. A place may elect no
     word at all. Of equals the backbone's word stays.
     """
-    places: list[Counter[str]] = [Counter({word: weights[0]}) for word in backbone]
-    gaps: list[list[Counter[str]]] = [[] for _ in range(len(backbone) + 1)]
+    places = [_tally() for _ in backbone]
+    for place, word in zip(places, backbone, strict=True):
+        place[word] += weights[0]
+    gaps: list[list[_Tally]] = [[] for _ in range(len(backbone) + 1)]
     for other, weight in zip(others, weights[1:], strict=True):
         for op in Levenshtein.opcodes(backbone, other):
             width = op.src_end - op.src_start
@@ -99,19 +108,19 @@ def vote(
     return found
 
 
-def _fill(gap: list[Counter[str]], words: Sequence[str], weight: float) -> None:
+def _fill(gap: list[_Tally], words: Sequence[str], weight: float) -> None:
     """Words that one sequence has between two places of the backbone, counted one by one."""
     while len(gap) < len(words):
-        gap.append(Counter())
-    for counter, word in zip(gap, words, strict=False):
-        counter[word] += weight
+        gap.append(_tally())
+    for tally, word in zip(gap, words, strict=False):
+        tally[word] += weight
 
 
-def _elected(gap: Sequence[Counter[str]], total: float) -> list[str]:
+def _elected(gap: Sequence[_Tally], total: float) -> list[str]:
     """Words put in between: only those that more than half of all have there."""
     found = []
-    for counter in gap:
-        word, weight = max(counter.items(), key=lambda item: item[1])
+    for tally in gap:
+        word, weight = max(tally.items(), key=lambda item: item[1])
         if weight > total / 2:
             found.append(word)
     return found

@@ -263,7 +263,7 @@ def resolve(task_ids: Iterable[UUID], facts: Facts, *, now: datetime) -> list[Ta
     return [_outcome(one, opened) for one in judged]
 
 
-def _jobs(ids: Sequence[UUID]) -> dict[UUID, _Job]:
+def _jobs(ids: list[UUID]) -> dict[UUID, _Job]:
     with connection.cursor() as cursor:
         cursor.execute(_JOBS, [ids])
         jobs = {

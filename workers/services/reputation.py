@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -139,7 +140,10 @@ def record_grades(facts: Sequence[GradeFact], *, now: datetime) -> None:
     grades: dict[tuple[UUID, str], list[GradeFact]] = {}
     for fact in facts:
         grades.setdefault((fact.worker_id, fact.specialty), []).append(fact)
-    keys = {"workers": [key[0] for key in grades], "specialties": [key[1] for key in grades]}
+    keys: dict[str, Any] = {
+        "workers": [key[0] for key in grades],
+        "specialties": [key[1] for key in grades],
+    }
     with connection.cursor() as cursor:
         cursor.execute(_BEGIN, {**keys, "now": now})
         cursor.execute(_LOCK, keys)
@@ -175,7 +179,7 @@ def _store(changes: Sequence[_Change], pools: Mapping[str, float], now: datetime
         scoring.range_of(scoring.tier_of(found, one.specialty).level, one.specialty)
         for one, found in zip(changes, skills_now, strict=True)
     ]
-    records = {
+    records: dict[str, Any] = {
         "now": now,
         "ids": [one.id for one in changes],
         "hits": [one.after.hits for one in changes],
@@ -185,7 +189,7 @@ def _store(changes: Sequence[_Change], pools: Mapping[str, float], now: datetime
         "q_low": [found.low for found in skills_now],
         "reasons": reasons,
     }
-    places = {
+    places: dict[str, Any] = {
         "workers": [one.worker_id for one in changes],
         "specialties": [one.specialty for one in changes],
         "low": [low for low, _ in levels],
