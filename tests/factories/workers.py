@@ -117,8 +117,8 @@ def copies(task: Task, count: int) -> None:
                 id, job_id, data, media, role, units, state, wanted, taken, remaining, max_overlap,
                 is_open, is_audit, slot_reserve_micros, round, opened_at, created_at,
                 state_changed_at)
-            SELECT gen_random_uuid(), job_id, data, media, role, units, 'open', 2, 0, 2, max_overlap,
-                true, false, slot_reserve_micros, 1, created_at, created_at, created_at
+            SELECT gen_random_uuid(), job_id, data, media, role, units, 'open', least(2, max_overlap),
+                0, least(2, max_overlap), max_overlap, true, false, slot_reserve_micros, 1, created_at, created_at, created_at
             FROM marketplace_task, generate_series(1, %s) WHERE id = %s
             """,
             [count, task.pk],
