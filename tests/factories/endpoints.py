@@ -75,6 +75,19 @@ RULES: dict[str, dict[str, str]] = {
     "attempts-detail": {"GET": WORK},
     "attempts-answers": {"POST": WORK},
     "attempts-abandon": {"POST": WORK},
+    "availability": {"GET": WORK, "PUT": WORK, "DELETE": WORK},
+    "offers": {"GET": WORK},
+    "offers-accept": {"POST": WORK},
+    "offers-decline": {"POST": WORK},
+    "reviews-list": {"GET": READ},
+    "reviews-accept-all": {"POST": WRITE},
+    "reviews-accept": {"POST": WRITE},
+    "reviews-reject": {"POST": WRITE},
+    "assignments-contest": {"POST": WORK},
+    # A worker sees their own, a requester those that it has to answer: the view asks for the scope.
+    "contests-list": {"GET": ANY},
+    "contests-uphold": {"POST": WRITE},
+    "contests-deny": {"POST": WRITE},
 }
 #: Routes whose objects are there for every worker (a live job, an open qualification).
 SHARED = {
@@ -91,7 +104,10 @@ BODIES: dict[str, Any] = {
     "assignments-draft": {"version": 0, "draft": {}},
     "assignments-contest": {"statement": "It is right."},
     "attempts-answers": {"question": 1, "answer": {"choice": "yes"}},
-    "reviews-reject": {"reason": "wrong", "evidence": "Line one says so."},
+    "reviews-reject": {"reason": "clearly_wrong", "evidence": "Line one says so."},
+    "reviews-accept-all": {"assignments": ["01900000-0000-7000-8000-000000000000"]},
+    "contests-deny": {"answer": "It is wrong all the same."},
+    "availability": {"specialties": ["text"], "until": "2030-01-31T18:00:00Z"},
     "members-list": {"email": "nobody@example.org", "role": "viewer"},
     "members-detail": {"role": "viewer"},
 }

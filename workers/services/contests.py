@@ -52,7 +52,7 @@ class ContestOver(errors.Conflict):
 
 def of_worker(worker_id: UUID) -> QuerySet[Contest]:
     """A worker's own contests."""
-    return Contest.objects.filter(assignment__worker_id=worker_id).select_related("assignment")
+    return Contest.objects.filter(assignment__worker_id=worker_id).select_related("assignment__job")
 
 
 def open_for(organization_id: UUID | None) -> QuerySet[Contest]:
@@ -60,7 +60,7 @@ def open_for(organization_id: UUID | None) -> QuerySet[Contest]:
     jobs = Job.objects.of(organization_id)
     return Contest.objects.filter(
         state=Contest.State.OPEN, assignment__job__in=jobs
-    ).select_related("assignment")
+    ).select_related("assignment__job")
 
 
 def contest(*, assignment_id: UUID, worker_id: UUID, statement: str) -> Contest:
