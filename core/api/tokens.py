@@ -69,22 +69,26 @@ class TokensView(ApiView):
         if "email" in body or "password" in body:
             user_id = _log_in(request, body)
         else:
-            user_id = self._by_token(organization_id, wanted)
+            user_id, organization_id = self._by_token(organization_id, wanted)
         throttles.count(throttles.TOKEN_ISSUE, user_id)
         made = tokens.issue(user_id=user_id, organization_id=organization_id, **wanted)
         return Response({**render(made.token), "token": made.text}, status=201)
 
-    def _by_token(self, organization_id: UUID | None, wanted: dict[str, Any]) -> UUID:
-        """Who asks for a token with a token; narrows ``scopes`` to what it may pass on."""
-        self.caller = self.authenticate(request=self.request)
+    def _by_token(
+        self, organization_id: UUID | None, wanted: dict[str, Any]
+    ) -> tuple[UUID, UUID | None]:
+        """For whom a token makes a token; narrows ``scopes`` to what it may pass on."""
+        self.caller = self.authenticate(self.request)
         self.require(_ACCOUNT)
-        if self.caller.organization_id is not None:
-            if organization_id != self.caller.organization_id:
-                raise errors.Forbidden("This token makes tokens for its organization only.")
-            given = set(wanted.setdefault("scopes", sorted(self.caller.scopes)))
-            if beyond := given - self.caller.scopes:
-                raise errors.Forbidden(f"This token is not good for {', '.join(sorted(beyond))}.")
-        return self.caller.user_id
+        own = self.caller.organization_id
+        if own is None:
+            return self.caller.user_id, organization_id
+        if organization_id not in (None, own):
+            raise errors.NotFound("There is no such organization.")
+        given = set(wanted.setdefault("scopes", sorted(self.caller.scopes)))
+        if beyond := given - self.caller.scopes:
+            raise errors.Forbidden(f"This token is not good for {', '.join(sorted(beyond))}.")
+        return self.caller.user_id, own
 
 
 class TokenView(ApiView):
