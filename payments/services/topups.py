@@ -53,11 +53,11 @@ class TopupRefused(errors.Unprocessable):
 
 
 def start(*, organization_id: UUID, amount_micros: int, currency: str, by: UUID, key: str) -> Topup:
-    """Begin a top-up of real money; the same key is the same top-up.
+    """Begin a top-up; the same key is the same top-up.
 
-    Call it outside any transaction. The answer has the address of the page to pay at; where Stripe
-    does not answer it is still empty, and the sweep opens the page. Raises Invalid,
-    ``ledger.KeyReused`` for a key of another amount, TopupRefused.
+    Play money is there at once. For real money, call it outside any transaction: the answer has the
+    address of the page to pay at, or none yet where Stripe does not answer; the sweep then opens
+    the page. Raises Invalid, ``ledger.KeyReused`` for a key of another amount, TopupRefused.
     """
     _check_amount(amount_micros, currency)
     topup = _intend(organization_id, amount_micros, currency, by, key)
@@ -111,11 +111,16 @@ def sweep() -> int:
 
 # --- steps -----------------------------------------------------------------------------------
 def _check_amount(amount_micros: int, currency: str) -> None:
+    if not money.is_known(currency):
+        said = f"One of: {', '.join(money.CURRENCIES)}."
+        raise errors.Invalid("There is no such currency.", errors={"currency": [said]})
+    least, most = LEAST_MICROS, MOST_MICROS
+    if money.CURRENCIES[currency].is_play:
+        least, most = 1, money.LARGEST_MICROS
     said = ""
-    if not LEAST_MICROS <= amount_micros <= MOST_MICROS:
-        least, most = (money.display(one, currency) for one in (LEAST_MICROS, MOST_MICROS))
-        said = f"From {least} to {most}."
-    elif amount_micros != money.cents_down(amount_micros):
+    if not least <= amount_micros <= most:
+        said = f"From {money.display(least, currency)} to {money.display(most, currency)}."
+    elif not money.CURRENCIES[currency].is_play and amount_micros % money.CENT_MICROS:
         said = "Whole cents."
     if said:
         raise errors.Invalid(
@@ -124,9 +129,10 @@ def _check_amount(amount_micros: int, currency: str) -> None:
 
 
 def _intend(organization_id: UUID, amount_micros: int, currency: str, by: UUID, key: str) -> Topup:
+    is_play = money.CURRENCIES[currency].is_play
     with transaction.atomic():
         now = clock.now()
-        made, _ = Topup.objects.get_or_create(
+        made, is_new = Topup.objects.get_or_create(
             organization_id=organization_id,
             key=key,
             defaults={
@@ -136,11 +142,23 @@ def _intend(organization_id: UUID, amount_micros: int, currency: str, by: UUID, 
                 "created_at": now,
                 "state_changed_at": now,
                 # Should this process die before the page is open, the sweep opens it.
-                "next_check_at": now + LEASE,
+                "next_check_at": None if is_play else now + LEASE,
             },
         )
-    if (made.amount_micros, made.currency) != (amount_micros, currency):
-        raise ledger.KeyReused("This key was used for another top-up.")
+        if (made.amount_micros, made.currency) != (amount_micros, currency):
+            raise ledger.KeyReused("This key was used for another top-up.")
+        if is_new and is_play:
+            _move(made, Topup.State.PAID, paid_at=now)
+            minted = ledger.move(
+                key=f"topup:{made.pk}",
+                kind=ledger.Kind.TOPUP,
+                currency=currency,
+                debit=ledger.PLAY_MINT,
+                credit=ledger.requester_balance(organization_id),
+                amount_micros=amount_micros,
+                by=by,
+            )
+            ledger.post([minted])
     return made
 
 
