@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
 from core.ids import new_id
 from core.services import accounts
 from payments.models import LedgerAccount
-from payments.services import escrow, ledger
+from payments.services import earnings, escrow, ledger
 
 UNIT = 1_000_000
 
@@ -63,3 +64,57 @@ def balance(code: str, currency: str = "XTS") -> int:
     """What a tracked account holds on its natural side; 0 before it exists."""
     account = LedgerAccount.objects.filter(code=code, currency=currency).first()
     return account.balance.amount_micros if account else 0
+
+
+def quote(amount_micros: int, fee_micros: int, currency: str = "XTS") -> dict[str, object]:
+    """A promise of that pay for one item, as an assignment keeps it."""
+    return {
+        "currency": currency,
+        "unit": "item",
+        "units": "1.000",
+        "unit_price": f"{amount_micros}.000000",
+        "base_rate_micros": amount_micros,
+        "specialty": "text",
+        "specialty_factor": "1.000",
+        "difficulty": "1.00",
+        "tier": "1.00",
+        "tier_lower_bound": None,
+        "floor_per_hour_micros": 8_000_000,
+        "seconds_per_unit": "1.000",
+        "fee_rate": "0.2000",
+        "guaranteed_micros": amount_micros,
+        "bonus_max_micros": 0,
+        "fee_micros": fee_micros,
+        "card_version": 1,
+    }
+
+
+def accepted(
+    job_id: UUID,
+    organization_id: UUID,
+    worker_id: UUID,
+    *,
+    amount_micros: int = 18_000,
+    fee_micros: int = 3_600,
+    reserve_micros: int = 30_000,
+    currency: str = "XTS",
+    **facts: Any,
+) -> earnings.AcceptedWork:
+    """An accepted answer, to be paid."""
+    known: dict[str, Any] = {
+        "assignment_id": new_id(),
+        "line": "work",
+        "hold_days": 3,
+        "hold_reason": "proven worker",
+        **facts,
+    }
+    return earnings.AcceptedWork(
+        worker_id=worker_id,
+        job_id=job_id,
+        organization_id=organization_id,
+        quote=quote(amount_micros, fee_micros, currency),
+        amount_micros=amount_micros,
+        fee_micros=fee_micros,
+        reserve_micros=reserve_micros,
+        **known,
+    )

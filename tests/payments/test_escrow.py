@@ -22,7 +22,7 @@ def job(whose):
 
 def attack(statement, *values):
     connection.check_constraints()
-    with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
+    with connection.cursor() as cursor, pytest.raises(IntegrityError), transaction.atomic():  # noqa: PT012
         cursor.execute(statement, values)
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
