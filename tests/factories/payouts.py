@@ -40,7 +40,25 @@ def earner(
     fee = micros // 5
     money.credit(whose, micros + fee, "USD")
     job = money.funded_job(whose, micros + fee, "USD")
-    quote = {"currency": "USD", "guaranteed_micros": micros, "fee_micros": fee}
+    quote = {
+        "currency": "USD",
+        "unit": "audio_second",
+        "units": "90",
+        "unit_price": "16500",
+        "base_rate_micros": 9_167,
+        "specialty": "transcription",
+        "specialty_factor": "1.5",
+        "difficulty": "1",
+        "tier": "1.20",
+        "tier_lower_bound": "0.93",
+        "floor_per_hour_micros": 8 * DOLLAR,
+        "seconds_per_unit": "4.5",
+        "fee_rate": "0.2",
+        "guaranteed_micros": micros,
+        "bonus_max_micros": 0,
+        "fee_micros": fee,
+        "card_version": 1,
+    }
     work = earnings.AcceptedWork(
         assignment_id=new_id(),
         worker_id=worker,
