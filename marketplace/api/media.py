@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core import errors
+from core.http.errors import TooLarge
 from core.http.serializers import StrictSerializer, StrictString
 from core.http.views import Access, ApiView
 from marketplace.api import rendering, shapes
@@ -67,9 +68,7 @@ class MediaList(ApiView):
         """Before anything of the body is read: a form is spooled to disk as a whole."""
         given = request.META.get("CONTENT_LENGTH") or "0"
         if not given.isdigit() or int(given) > media_files.SIZE_CAP + _WRAPPING:
-            raise media_files.FileRefused(
-                f"A file has at most {media_files.SIZE_CAP // 1024 // 1024} MiB."
-            )
+            raise TooLarge(f"A file has at most {media_files.SIZE_CAP // 1024 // 1024} MiB.")
 
 
 class MediaDetail(ApiView):

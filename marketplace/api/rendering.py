@@ -102,7 +102,7 @@ def quote(found: JobQuote) -> dict[str, Any]:
 
     return {
         "tasks": found.tasks,
-        "units": str(found.units),
+        "units": f"{found.units:.3f}",
         "answers_expected": str(found.answers_expected),
         "answers_max": found.answers_max,
         "gold_share": str(found.gold_share),

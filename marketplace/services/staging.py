@@ -78,16 +78,21 @@ class StagedRow:
 class Rejections:
     """Rows that cannot be taken: the first thousand with their reasons, and how many in all."""
 
-    rows: list[dict[str, Any]] = field(default_factory=list)
     total: int = 0
     is_fatal: bool = False
+    _noted: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """The noted rows in the order of the file: one row's faults may be found after the next's."""
+        return sorted(self._noted, key=lambda one: int(one["row"]))
 
     def add(self, number: int, errors: dict[str, list[str]], *, fatal: bool = False) -> None:
         """Note one row. After a fatal one nothing more can be read."""
         self.total += 1
         self.is_fatal = self.is_fatal or fatal
-        if len(self.rows) < REJECTED_CAP:
-            self.rows.append({"row": number, "errors": errors})
+        if len(self._noted) < REJECTED_CAP:
+            self._noted.append({"row": number, "errors": errors})
 
 
 def as_json(value: Any) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import DateTimeField, Func
 
 from core import clock
 from core.errors import Conflict, Invalid, NotFound
@@ -58,9 +59,13 @@ def queue(*, organization_id: UUID, event_type: str, payloads: Sequence[Mapping[
             events__contains=[event_type],
             is_enabled=True,
             deleted_at=None,
-        ).values_list("id", flat=True)
+        )
+        .annotate(now=Func(function="core_now", output_field=DateTimeField()))
+        .values_list("id", "now")
     )
-    now = clock.now()
+    if not endpoints:
+        return 0
+    now = endpoints[0][1]
     stamp = now.isoformat().replace("+00:00", "Z")
     rows = [
         WebhookDelivery(
@@ -73,7 +78,7 @@ def queue(*, organization_id: UUID, event_type: str, payloads: Sequence[Mapping[
             give_up_at=now + LIFE,
         )
         for payload in payloads
-        for endpoint_id in endpoints
+        for endpoint_id, _ in endpoints
     ]
     WebhookDelivery.objects.bulk_create(rows, batch_size=_BATCH)
     return len(rows)

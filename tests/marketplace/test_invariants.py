@@ -26,6 +26,8 @@ UNGUARDED = "SET LOCAL session_replication_role = replica"
 
 def sql(*statements: str, **values: Any) -> None:
     with connection.cursor() as cursor:
+        # Tables with deferred checks still to come are not altered.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for statement in statements:
             cursor.execute(statement, values if "%(" in statement else None)
 
@@ -154,12 +156,10 @@ def work_with_an_answer(job: Job) -> None:
 
 
 def a_guard_switched_off(job: Job) -> None:
-    sql("SET CONSTRAINTS ALL IMMEDIATE")
     sql("ALTER TABLE marketplace_task DISABLE TRIGGER marketplace_task_state_moves")
 
 
 def a_guard_taken_away(job: Job) -> None:
-    sql("SET CONSTRAINTS ALL IMMEDIATE")
     sql("DROP TRIGGER resolution_stays ON marketplace_resolution")
 
 

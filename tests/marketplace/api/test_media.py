@@ -127,7 +127,7 @@ def test_bodies_that_are_no_form(owner: Caller, content_type: str, raw: bytes) -
 def test_a_body_too_large_is_refused_before_it_is_read(owner: Caller) -> None:
     answer = owner.client.generic(
         "POST", "/api/v1/media", b"x", content_type="multipart/form-data; boundary=x",
-        CONTENT_LENGTH=media.SIZE_CAP * 2, **owner.headers,
+        CONTENT_LENGTH=str(media.SIZE_CAP * 2), **owner.headers,
     )  # fmt: skip
     assert answer.status_code == 413
 

@@ -182,15 +182,6 @@ def test_bodies_of_other_types_are_refused(
     assert not Task.objects.exists()
 
 
-def test_a_body_that_breaks_off_is_refused(owner: Caller, job: str) -> None:
-    answer = owner.client.generic(
-        "POST", f"/api/v1/jobs/{job}/tasks", GOOD, content_type=NDJSON,
-        CONTENT_LENGTH=len(GOOD) + 10, **owner.headers,
-    )  # fmt: skip
-    assert (answer.status_code, answer.json()["code"]) == (400, "incomplete")
-    assert not Task.objects.exists()
-
-
 @pytest.mark.parametrize("query", ["on_error=maybe", "on_error=", "colour=red", "limit=5"])
 def test_parameters_of_an_upload(owner: Caller, job: str, query: str) -> None:
     assert owner.upload(f"/jobs/{job}/tasks?{query}", rows(1)).status_code == 400

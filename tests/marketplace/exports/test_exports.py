@@ -40,7 +40,7 @@ def ask(job: Job, name: str = "jsonl", **options: bool) -> Export:
 def finish() -> Export:
     while exports.sweep():
         pass
-    return Export.objects.latest("created_at")
+    return Export.objects.latest("id")
 
 
 def body(export: Export) -> bytes:
@@ -64,7 +64,7 @@ def test_a_row_says_what_was_concluded_and_from_what() -> None:
         "round": 1,
         "interface": {"id": str(job.interface_id), "version": 1, "kind": "choices"},
         "resolved_at": rows.utc(resolution.created_at),
-        "cost": {"amount_micros": 38_500, "currency": "USD", "display": row["cost"]["display"]},
+        "cost": None,
     }
     assert [(vote["answer"], vote["weight"]) for vote in votes] == [({"choice": "a"}, 1.5)] * 2
     assert len({vote["worker"] for vote in votes}) == 2

@@ -101,6 +101,7 @@ def test_rejections_are_listed_to_a_limit_and_counted_to_the_end() -> None:
         found.add(number, {"row": ["bad"]})
     assert (len(found.rows), found.total) == (staging.REJECTED_CAP, staging.REJECTED_CAP + 5)
     assert found.rows[0] == {"row": 0, "errors": {"row": ["bad"]}}
+    assert [one["row"] for one in found.rows] == list(range(staging.REJECTED_CAP))
     assert found.is_fatal is False
     found.add(0, {}, fatal=True)
     assert found.is_fatal is True
