@@ -64,7 +64,9 @@ class TokensView(ApiView):
         an organization makes tokens for that one, good for no more than itself.
         """
         body = self.body(TokenInput)
-        wanted = {name: body[name] for name in ("name", "scopes", "days") if name in body}
+        wanted: dict[str, Any] = {
+            name: body[name] for name in ("name", "scopes", "days") if name in body
+        }
         organization_id: UUID | None = body.get("organization")
         if "email" in body or "password" in body:
             user_id = _log_in(request, body)

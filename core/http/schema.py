@@ -8,6 +8,8 @@ from http import HTTPStatus
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from django.conf import settings
+from django.urls import get_resolver
 from drf_spectacular import openapi
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.plumbing import ComponentRegistry
@@ -22,6 +24,7 @@ from core.http.views import Access, ApiView
 _JSON = "application/json"
 _BINARY = {"type": "string", "format": "binary"}
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_VERBS = {"POST": "_create", "PUT": "_replace", "PATCH": "_update", "DELETE": "_delete"}
 _ROLES = {
     "user": "any token",
     "viewer": "a token that acts for an organization",
@@ -41,7 +44,7 @@ class ProblemShape(serializers.Serializer[Any]):
     status = serializers.IntegerField()
     code = serializers.CharField()
     detail = serializers.CharField(allow_blank=True)
-    errors = serializers.DictField(
+    errors = serializers.DictField(  # type: ignore[assignment]
         child=serializers.ListField(child=serializers.CharField()), required=False
     )
 
@@ -58,7 +61,7 @@ class BearerScheme(OpenApiAuthenticationExtension):
 
 
 @functools.cache
-def page_of(kind: type[serializers.Serializer[Any]]) -> type[serializers.Serializer[Any]]:
+def page_of(kind: Any) -> type[serializers.Serializer[Any]]:
     """The shape of a page of such rows."""
     fields = {
         "__doc__": "One page; ``next`` is the ``after`` of the page behind it, null on the last.",
@@ -69,6 +72,20 @@ def page_of(kind: type[serializers.Serializer[Any]]) -> type[serializers.Seriali
     return type(f"{kind.__name__.removesuffix('Shape')}Page", (serializers.Serializer,), fields)
 
 
+@functools.cache
+def route_names(urlconf: str) -> dict[type, str]:
+    """The name of each endpoint's route."""
+    found: dict[type, str] = {}
+    waiting: list[Any] = [get_resolver(urlconf)]
+    while waiting:
+        one = waiting.pop()
+        waiting.extend(getattr(one, "url_patterns", ()))
+        kind = getattr(getattr(one, "callback", None), "cls", None)
+        if kind is not None and one.name:
+            found[kind] = one.name
+    return found
+
+
 class AutoSchema(openapi.AutoSchema):
     """One operation of an ``ApiView``. Other views are described as the library would."""
 
@@ -77,22 +94,31 @@ class AutoSchema(openapi.AutoSchema):
 
     # --- words -------------------------------------------------------------------------------
     def get_operation_id(self) -> str:
-        """``jobs_list``, ``jobs_retrieve``, ``jobs_launch_create``."""
+        """After the route's name: ``jobs_list``, ``jobs_create``, ``jobs_retrieve``, ``jobs_launch``."""
         if not self._is_ours():
-            return super().get_operation_id()
-        words = [word.replace("-", "_") for word in self._tokenize_path()]
-        if self.method == "GET":
-            action = "list" if self.view.is_list("GET") else "retrieve"
+            return str(super().get_operation_id())
+        name = route_names(settings.ROOT_URLCONF).get(type(self.view))
+        if name is None:
+            name = "-".join(self._tokenize_path())
+        stem, _, kind = name.rpartition("-")
+        if kind not in ("list", "detail"):
+            stem = name
+        if stem == name and self.method == "POST":
+            verb = ""
+        elif self.method == "GET" and self.view.is_list("GET"):
+            verb = "_list"
+        elif self.method == "GET":
+            verb = "_retrieve" if kind == "detail" else "_get"
         else:
-            action = self.method_mapping[self.method.lower()]
-        return "_".join([*words, action])
+            verb = _VERBS[self.method]
+        return f"{stem}{verb}".replace("-", "_")
 
     def get_summary(self) -> str | None:
         """What the place is."""
         doc = type(self.view).__doc__ if self._is_ours() else None
         return doc.strip().splitlines()[0].rstrip(".") if doc else super().get_summary()
 
-    def get_description(self) -> str:
+    def get_description(self) -> str:  # type: ignore[override]
         """What the method does, and what it takes to call it."""
         found = str(super().get_description() or "")
         access = self._access()
@@ -170,7 +196,8 @@ class AutoSchema(openapi.AutoSchema):
             if shape is None and status >= 400:
                 problems.add(status)  # one that is not to be expected from the rest
             elif isinstance(shape, serializers.ListSerializer):
-                found[status] = page_of(type(shape.child))
+                kind: Any = type(shape.child)
+                found[status] = page_of(kind)
             else:
                 found[status] = shape
         for status in sorted(problems):

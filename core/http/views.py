@@ -107,7 +107,7 @@ def _serializer(kind: type[serializers.Serializer[Any]]) -> serializers.Serializ
 
 
 @functools.cache
-def known_parameters(view: type[ApiView], method: str) -> frozenset[str]:
+def known_parameters(view: Any, method: str) -> frozenset[str]:
     """The query parameters that a method takes."""
     names: set[str] = set()
     if (query := view.queries.get(method)) is not None:
@@ -251,7 +251,8 @@ class ApiView(APIView):
             raise MissingRole(f"This takes the role {access.role} in the organization.")
 
     def _check_parameters(self, method: str, request: HttpRequest) -> None:
-        known = known_parameters(type(self), method)
+        kind: Any = type(self)
+        known = known_parameters(kind, method)
         problems = {}
         for name, values in request.GET.lists():
             if name not in known:
@@ -266,12 +267,12 @@ class ApiView(APIView):
         if isinstance(response, Response):
             response.accepted_renderer = _RENDERER
             response.accepted_media_type = _JSON
-            response.renderer_context = {}
+            response.renderer_context = {}  # type: ignore[attr-defined]
             # Rendered here, inside the key's transaction: an answer that cannot be given undoes it.
             response.render()
         return response
 
-    def options(self, request: Request, *args: Any, **kwargs: Any) -> Any:
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """What a place takes stands in the schema; `Allow` names the methods."""
 
     # --- what a handler asks for -------------------------------------------------------------
