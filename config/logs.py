@@ -77,6 +77,7 @@ def configure(options: Mapping[str, Any]) -> None:
                 "celery.app.trace": {"level": "WARNING"},
                 "celery.worker.strategy": {"level": "WARNING"},
                 "celery.beat": {"level": "WARNING"},
+                "httpx": {"level": "WARNING"},
                 "stripe": {"level": "WARNING"},
             },
         }

@@ -1,0 +1,1 @@
+"""A small living market of made-up people and things, for looking around."""
