@@ -125,6 +125,11 @@ class Assignment(models.Model):
                 name="assignment_returned_facts",
             ),
             models.CheckConstraint(
+                condition=~Q(state="claimed")
+                | Q(submitted_at=None, answer_hash=None, expired_at=None, judged_at=None),
+                name="assignment_claimed_facts",
+            ),
+            models.CheckConstraint(
                 condition=~Q(state="expired") | Q(expired_at__isnull=False),
                 name="assignment_expired_facts",
             ),
@@ -142,8 +147,12 @@ class Assignment(models.Model):
         indexes = [
             models.Index(fields=["worker", "-id"], name="assignment_mine"),
             models.Index(fields=["job", "-id"], name="assignment_of_job"),
+            # The second condition is always true of a claim. It keeps the planner from using this index
+            # for anything but the sweep that says it, however few claims there are for the moment.
             models.Index(
-                fields=["expires_at"], condition=Q(state="claimed"), name="assignment_due"
+                fields=["expires_at"],
+                condition=Q(state="claimed", expired_at=None),
+                name="assignment_due",
             ),
             models.Index(
                 fields=["judge_after"],

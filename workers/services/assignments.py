@@ -110,7 +110,7 @@ def save_draft(*, assignment_id: UUID, worker_id: UUID, version: int, draft: Any
 _EXPIRE = """
 WITH due AS (
     SELECT id FROM workers_assignment
-    WHERE state = 'claimed' AND expires_at <= core_now() AND role = %(role)s {whose}
+    WHERE state = 'claimed' AND {which} AND expires_at <= core_now() AND role = %(role)s
     ORDER BY expires_at LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
@@ -118,7 +118,9 @@ UPDATE workers_assignment a SET state = 'expired', expired_at = core_now()
 FROM due WHERE a.id = due.id
 RETURNING a.task_id, a.role, a.job_id, a.worker_id, a.reserve_micros
 """
-_WHOSE = "AND job_id = %(job)s AND worker_id = %(worker)s"
+# Each condition names the index that it is meant for.
+_ALL = "expired_at IS NULL"
+_OWN = "job_id = %(job)s AND worker_id = %(worker)s"
 
 # A credit is given back at the price it was reserved at, or not as a credit.
 _CREDIT = """
@@ -148,14 +150,14 @@ def expire(*, limit: int = EXPIRE_BATCH) -> int:
     The number of statements does not depend on the number of claims. Returns how many were ended.
     """
     return sum(
-        _expire(_EXPIRE.format(whose=""), {"role": role, "limit": limit})
+        _expire(_EXPIRE.format(which=_ALL), {"role": role, "limit": limit})
         for role in Assignment.Role.values
     )
 
 
 def expire_own(*, job_id: UUID, worker_id: UUID) -> int:
     """End a worker's overdue claims of one job at once; how many there were."""
-    sql = _EXPIRE.format(whose=_WHOSE)
+    sql = _EXPIRE.format(which=_OWN)
     facts = {"job": job_id, "worker": worker_id, "limit": 2}
     return sum(_expire(sql, {"role": role, **facts}) for role in Assignment.Role.values)
 
@@ -175,7 +177,9 @@ def oldest_due() -> float | None:
     """Age in seconds of the oldest overdue claim, or None."""
     now = clock.now()
     first = (
-        Assignment.objects.filter(state=Assignment.State.CLAIMED, expires_at__lte=now)
+        Assignment.objects.filter(
+            state=Assignment.State.CLAIMED, expired_at=None, expires_at__lte=now
+        )
         .order_by("expires_at")
         .values_list("expires_at", flat=True)
         .first()
