@@ -50,71 +50,124 @@ def test_good_books_are_clean(books, one):
     assert found(one) == 0, audit.check(one).sample
 
 
-# One way, or more, to break each: the guards that must go first, and the deed.
+# One way, or more, to break each; constraints that would refuse the deed go first.
 WITHOUT_GUARDS = "SET LOCAL session_replication_role = replica;"
 ACCEPTED = "(SELECT id FROM payments_ledgertransaction WHERE kind = 'accept' LIMIT 1)"
-OF = "(SELECT id FROM payments_ledgeraccount WHERE code LIKE '{}' AND currency = 'USD' LIMIT 1)"
-BROKEN = [
-    ("P1", f"DELETE FROM payments_ledgerentry WHERE transaction_id = {ACCEPTED} AND n = 1"),
-    ("P1", f"UPDATE payments_ledgerentry SET amount_micros = amount_micros + 1"
-           f" WHERE transaction_id = {ACCEPTED} AND n = 1"),
-    ("P1", f"DELETE FROM payments_ledgerentry WHERE transaction_id = {ACCEPTED}"),
-    ("P1", f"INSERT INTO payments_ledgerentry (transaction_id, n, account_id, amount_micros)"
-           f" SELECT {ACCEPTED}, 4, id, 5 FROM payments_ledgeraccount LIMIT 1"),
-    ("P2", "UPDATE payments_ledgertransaction SET currency = 'XTS' WHERE currency = 'USD'"),
-    ("P2", "ALTER TABLE payments_ledgeraccount DROP CONSTRAINT ledgeraccount_play_money;"
-           "UPDATE payments_ledgeraccount SET code = 'stripe:balance' WHERE code = 'play:mint'"),
-    ("P3", "ALTER TABLE payments_ledgerbalance DROP CONSTRAINT ledgerbalance_floor;"
-           "UPDATE payments_ledgerbalance SET amount_micros = -1"),
-    ("P3", "UPDATE payments_ledgerbalance SET floor_micros = NULL"),
-    ("P4", "UPDATE payments_ledgerbalance SET amount_micros = amount_micros + 1"),
-    ("P4", "UPDATE payments_ledgerbalance SET last_entry_id = 0"),
-    ("P4", "DELETE FROM payments_ledgerbalance"),
-    ("P5", "UPDATE payments_ledgeraccount SET kind = 'asset' WHERE code LIKE 'worker:%'"),
-    ("P5", "UPDATE payments_ledgeraccount SET owner_id = gen_random_uuid()"
-           " WHERE code LIKE 'worker:%'"),
-    ("P6", f"UPDATE payments_ledgertransaction SET reverses_id = {ACCEPTED} WHERE id = {ACCEPTED}"),
-    ("P6", "ALTER TABLE payments_ledgertransaction DROP CONSTRAINT"
-           " payments_ledgertransaction_reverses_id_key;"
-           f"UPDATE payments_ledgertransaction SET reverses_id = {ACCEPTED} WHERE kind = 'topup'"),
-    ("P7", "UPDATE payments_escrow SET work_micros = work_micros + 5000000,"
-           " funded_micros = funded_micros + 5000000 WHERE closed_at IS NULL"),
-    ("P7", "ALTER TABLE payments_escrow DROP CONSTRAINT escrow_lines;"
-           "UPDATE payments_escrow SET gold_micros = -1 WHERE closed_at IS NULL"),
-    ("P8", "UPDATE payments_escrow SET spent_micros = spent_micros - 1, fees_micros = fees_micros + 1,"
-           " funded_micros = funded_micros + 1 WHERE closed_at IS NULL"),
-    ("P8", "UPDATE payments_escrow SET returned_micros = 0"),
-    ("P8", "ALTER TABLE payments_escrow DROP CONSTRAINT escrow_adds_up;"
-           "UPDATE payments_escrow SET spent_micros = spent_micros + 1"),
-    ("P9", "ALTER TABLE payments_escrow DROP CONSTRAINT escrow_closed_is_empty;"
-           "UPDATE payments_escrow SET closed_at = now()"),
-    ("P9", "DELETE FROM payments_escrow WHERE closed_at IS NULL"),
-    ("P10", "DELETE FROM payments_earning"),
-    ("P10", "UPDATE payments_earning SET amount_micros = amount_micros + 1"),
-    ("P10", "UPDATE payments_earning SET fee_micros = fee_micros + 1"),
-    ("P10", "UPDATE payments_earning SET job_id = gen_random_uuid()"),
-    ("P10", "UPDATE payments_earning SET worker_id = gen_random_uuid()"),
-    ("P10", "UPDATE payments_earning SET assignment_ref = gen_random_uuid()"),
-    ("P10", f"DELETE FROM payments_ledgertransaction WHERE id = {ACCEPTED}"),
-    ("P11", "UPDATE payments_earning SET quote = quote || '{\"guaranteed_micros\": 1}'"),
-    ("P11", "UPDATE payments_earning SET quote = quote || '{\"currency\": \"EUR\"}'"),
-    ("P12", "UPDATE payments_earning SET state = 'pending', released_at = NULL, release_id = NULL"),
-    ("P12", "DELETE FROM payments_earning WHERE state = 'pending'"),
-    ("P13", "UPDATE payments_earning SET release_id = NULL, state = 'held', hold_reason = 'x'"
-            " WHERE state = 'available'"),
-    ("P13", "UPDATE payments_earning SET released_at = available_at - interval '1 day'"
-            " WHERE state = 'available'"),
-    ("P14", "DELETE FROM payments_earning WHERE state = 'available'"),
-    ("P14", "UPDATE payments_ledgerbalance b SET amount_micros = amount_micros + 1"
-            " FROM payments_ledgeraccount a WHERE a.id = b.account_id AND a.owner_type = 'worker'"),
-    ("P15", f"INSERT INTO payments_ledgerentry (transaction_id, n, account_id, amount_micros)"
-            f" SELECT {ACCEPTED}, 9, id, 1 FROM payments_ledgeraccount LIMIT 1;"
-            "UPDATE payments_ledgeraccount SET code = replace(code, ':available', ':in_flight')"
-            " WHERE currency = 'USD'"),
-    ("P17", "ALTER TABLE payments_ledgerentry DISABLE TRIGGER ledgerentry_is_kept"),
-    ("P17", "DROP TRIGGER ledgertransaction_balances ON payments_ledgertransaction"),
-    ("P17", "ALTER TABLE payments_earning ENABLE REPLICA TRIGGER earning_is_kept"),
-]  # fmt: skip
+BREAKS = {
+    "P1": f"""
+DELETE FROM payments_ledgerentry WHERE transaction_id = {ACCEPTED} AND n = 1
+
+UPDATE payments_ledgerentry SET amount_micros = amount_micros + 1
+    WHERE transaction_id = {ACCEPTED} AND n = 1
+
+DELETE FROM payments_ledgerentry WHERE transaction_id = {ACCEPTED}
+
+INSERT INTO payments_ledgerentry (transaction_id, n, account_id, amount_micros)
+    SELECT {ACCEPTED}, 4, id, 5 FROM payments_ledgeraccount LIMIT 1
+""",
+    "P2": """
+UPDATE payments_ledgertransaction SET currency = 'XTS' WHERE currency = 'USD'
+
+ALTER TABLE payments_ledgeraccount DROP CONSTRAINT ledgeraccount_play_money;
+UPDATE payments_ledgeraccount SET code = 'stripe:balance' WHERE code = 'play:mint'
+""",
+    "P3": """
+ALTER TABLE payments_ledgerbalance DROP CONSTRAINT ledgerbalance_floor;
+UPDATE payments_ledgerbalance SET amount_micros = -1
+
+UPDATE payments_ledgerbalance SET floor_micros = NULL
+""",
+    "P4": """
+UPDATE payments_ledgerbalance SET amount_micros = amount_micros + 1
+
+UPDATE payments_ledgerbalance SET last_entry_id = 0
+
+DELETE FROM payments_ledgerbalance
+""",
+    "P5": """
+UPDATE payments_ledgeraccount SET kind = 'asset' WHERE owner_type = 'worker'
+
+UPDATE payments_ledgeraccount SET owner_id = gen_random_uuid() WHERE owner_type = 'worker'
+""",
+    "P6": f"""
+UPDATE payments_ledgertransaction SET reverses_id = {ACCEPTED} WHERE id = {ACCEPTED}
+
+ALTER TABLE payments_ledgertransaction DROP CONSTRAINT payments_ledgertransaction_reverses_id_key;
+UPDATE payments_ledgertransaction SET reverses_id = {ACCEPTED} WHERE kind = 'topup'
+""",
+    "P7": """
+UPDATE payments_escrow SET work_micros = work_micros + 5000000,
+    funded_micros = funded_micros + 5000000 WHERE closed_at IS NULL
+
+ALTER TABLE payments_escrow DROP CONSTRAINT escrow_lines;
+UPDATE payments_escrow SET gold_micros = -1 WHERE closed_at IS NULL
+""",
+    "P8": """
+UPDATE payments_escrow SET spent_micros = spent_micros - 1, fees_micros = fees_micros + 1,
+    funded_micros = funded_micros + 1 WHERE closed_at IS NULL
+
+UPDATE payments_escrow SET returned_micros = 0
+
+ALTER TABLE payments_escrow DROP CONSTRAINT escrow_adds_up;
+UPDATE payments_escrow SET spent_micros = spent_micros + 1
+""",
+    "P9": """
+ALTER TABLE payments_escrow DROP CONSTRAINT escrow_closed_is_empty;
+UPDATE payments_escrow SET closed_at = now()
+
+DELETE FROM payments_escrow WHERE closed_at IS NULL
+""",
+    "P10": f"""
+DELETE FROM payments_earning
+
+UPDATE payments_earning SET amount_micros = amount_micros + 1
+
+UPDATE payments_earning SET fee_micros = fee_micros + 1
+
+UPDATE payments_earning SET job_id = gen_random_uuid()
+
+UPDATE payments_earning SET worker_id = gen_random_uuid()
+
+UPDATE payments_earning SET assignment_ref = gen_random_uuid()
+
+DELETE FROM payments_ledgertransaction WHERE id = {ACCEPTED}
+""",
+    "P11": """
+UPDATE payments_earning SET quote = quote || '{"guaranteed_micros": 1}'
+
+UPDATE payments_earning SET quote = quote || '{"currency": "EUR"}'
+""",
+    "P12": """
+UPDATE payments_earning SET state = 'pending', released_at = NULL, release_id = NULL
+
+DELETE FROM payments_earning WHERE state = 'pending'
+""",
+    "P13": """
+UPDATE payments_earning SET release_id = NULL, state = 'held', hold_reason = 'x'
+    WHERE state = 'available'
+
+UPDATE payments_earning SET released_at = available_at - interval '1 day'
+    WHERE state = 'available'
+""",
+    "P14": """
+DELETE FROM payments_earning WHERE state = 'available'
+
+UPDATE payments_ledgerbalance b SET amount_micros = amount_micros + 1
+    FROM payments_ledgeraccount a WHERE a.id = b.account_id AND a.owner_type = 'worker'
+""",
+    "P15": """
+UPDATE payments_ledgeraccount SET code = replace(code, ':available', ':in_flight')
+    WHERE currency = 'USD'
+""",
+    "P17": """
+ALTER TABLE payments_ledgerentry DISABLE TRIGGER ledgerentry_is_kept
+
+DROP TRIGGER ledgertransaction_balances ON payments_ledgertransaction
+
+ALTER TABLE payments_earning ENABLE REPLICA TRIGGER earning_is_kept
+""",
+}
+BROKEN = [(one, deed) for one, deeds in BREAKS.items() for deed in deeds.strip().split("\n\n")]
 
 
 @pytest.mark.parametrize(("one", "deed"), BROKEN)
@@ -138,7 +191,7 @@ def test_money_that_nobody_can_explain_is_found(books):
 
 
 def test_every_invariant_is_broken_here():
-    assert {one for one, _ in BROKEN} | {"P16"} == set(OURS)
+    assert {*BREAKS, "P16"} == set(OURS)
 
 
 def test_every_guard_is_watched():
