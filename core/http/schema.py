@@ -15,14 +15,15 @@ from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.plumbing import ComponentRegistry
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 from rest_framework import serializers
-from rest_framework.parsers import MultiPartParser
 
 from core.http import errors, idempotency, pagination
 from core.http.serializers import StrictSerializer
 from core.http.views import Access, ApiView
 
 _JSON = "application/json"
+_MULTIPART = "multipart/form-data"
 _BINARY = {"type": "string", "format": "binary"}
+_FORM = {"type": "object", "properties": {"file": _BINARY}, "required": ["file"]}
 _UNSAFE = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _VERBS = {"POST": "_create", "PUT": "_replace", "PATCH": "_update", "DELETE": "_delete"}
 _ROLES = {
@@ -171,10 +172,7 @@ class AutoSchema(openapi.AutoSchema):
         if (body := self.view.bodies.get(self.method)) is not None:
             return {_JSON: body}
         if (types := self.view.uploads.get(self.method)) is not None:
-            return dict.fromkeys(types, _BINARY)
-        if MultiPartParser in self.view.parser_classes:
-            form = {"type": "object", "properties": {"file": _BINARY}, "required": ["file"]}
-            return {"multipart/form-data": form}
+            return {kind: _FORM if kind == _MULTIPART else _BINARY for kind in types}
         return {}
 
     def _get_request_body(self, direction: Any = "request") -> Any:
