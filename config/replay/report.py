@@ -68,8 +68,9 @@ _INVARIANTS: Mapping[str, str] = {
     """,
     "ledger_sums_to_zero": """
         SELECT count(*) = 0 FROM (
-            SELECT currency FROM payments_ledgerentry GROUP BY currency
-            HAVING sum(amount_micros) <> 0
+            SELECT t.currency FROM payments_ledgerentry e
+            JOIN payments_ledgertransaction t ON t.id = e.transaction_id
+            GROUP BY t.currency HAVING sum(e.amount_micros) <> 0
         ) wrong
     """,
     "paid_within_deposit": """
