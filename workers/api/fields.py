@@ -12,7 +12,6 @@ from rest_framework import serializers
 
 from core.http.serializers import StrictString
 
-
 _LONGEST = 40
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
