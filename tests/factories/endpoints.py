@@ -93,6 +93,8 @@ RULES: dict[str, dict[str, str]] = {
 SHARED = {
     "jobs-claim", "feed-detail", "qualifications-detail", "qualifications-attempts",
 }  # fmt: skip
+#: Routes whose objects are the person's own, whoever they act for.
+PERSONAL = {"tokens-detail"}
 #: A body that passes the first look, so that the object is reached.
 BODIES: dict[str, Any] = {
     "jobs-launch": {"budget_micros": 1},

@@ -156,11 +156,11 @@ def _labour(side: Side) -> None:
     reviews.reject(
         organization_id=job.organization_id,
         assignment_id=answered[0].pk,
-        reason="wrong",
+        reason="clearly_wrong",
         evidence="It says so in line one.",
         by=side.requester.user_id,
     )
-    contest = contests.open(
+    contest = contests.contest(
         assignment_id=answered[0].pk, worker_id=who.id, statement="It is right: see line two."
     )
     side.ids["contest"] = contest.pk

@@ -26,6 +26,8 @@ from core.http.serializers import (
     StrictJSON,
     StrictString,
 )
+from core.services import tokens
+from tests.factories import marketplace as make
 from tests.factories import world as worlds
 from tests.factories.endpoints import BODIES, PUBLIC, RULES, SIGNED, ids_of, names_of, routes
 from tests.factories.world import World
@@ -156,7 +158,7 @@ def test_broken_bodies(world: World):
                 unexpected.append((name, method, what, answer.status_code, answer.content[:100]))
             elif answer.seconds > 1:
                 unexpected.append((name, method, what, f"{answer.seconds:.1f} s"))
-    assert unexpected == []
+    assert not unexpected, "\n".join(map(str, unexpected))
     assert row_counts() == before
     assert count > 26 * 30
 
@@ -171,7 +173,7 @@ def test_encodings_and_content_types(world: World):
             answer = send(method, path_of(world, name), token_for(world, rule), b"{}", content_type)
             if answer.status_code not in (400, 415):
                 unexpected.append((name, method, content_type, answer.status_code))
-    assert unexpected == []
+    assert not unexpected, "\n".join(map(str, unexpected))
 
 
 def values_for(field: serializers.Field) -> tuple[list[Any], bool]:
@@ -189,7 +191,7 @@ def values_for(field: serializers.Field) -> tuple[list[Any], bool]:
         return JSONS, False
     if isinstance(field, serializers.ListField):
         return [5, "x", None, {}, [None], [[]], ["x" * 100_000], list(range(1000))], True
-    return [5, None, [], {}, "\u202e"], True
+    return [5, None, [], "\u202e"], True
 
 
 def test_fields_of_the_wrong_type(world: World):
@@ -213,7 +215,7 @@ def test_fields_of_the_wrong_type(world: World):
                 if not low <= answer.status_code < 500:
                     shown = repr(value)[:40]
                     unexpected.append((name, method, field_name, shown, answer.status_code))
-    assert unexpected == []
+    assert not unexpected, "\n".join(map(str, unexpected))
     assert row_counts() == before
     assert count > 500
 
@@ -230,7 +232,7 @@ def test_ids_that_are_none(world: World):
                 allowed = (404, 400) if wrong == str(UUID(int=0)) else (404,)
                 if answer.status_code not in allowed or not is_problem(answer):
                     unexpected.append((name, method, wrong, answer.status_code))
-    assert unexpected == []
+    assert not unexpected, "\n".join(map(str, unexpected))
     assert count > 600
 
 
@@ -247,7 +249,7 @@ def test_ids_of_the_wrong_kind(world: World):
             answer = send(method, reverse(name, kwargs=other), token_for(world, rule), body)
             if answer.status_code not in (404, 415):
                 unexpected.append((name, method, answer.status_code, answer.content[:100]))
-    assert unexpected == []
+    assert not unexpected, "\n".join(map(str, unexpected))
 
 
 def test_parameters_that_do_not_exist_or_make_no_sense(world: World):
@@ -265,7 +267,7 @@ def test_parameters_that_do_not_exist_or_make_no_sense(world: World):
             count += 1
             if answer.status_code != 400 or not is_problem(answer):
                 unexpected.append((name, method, query[:40], answer.status_code))
-    assert unexpected == []
+    assert not unexpected, "\n".join(map(str, unexpected))
     assert count > 16 * 60
 
 
@@ -279,14 +281,14 @@ def test_methods_that_a_place_does_not_take(world: World):
             answer = send(method, path_of(world, name), token_for(world, rule), b"")
             if answer.status_code != 405 or "Allow" not in answer.headers:
                 unexpected.append((name, method, answer.status_code))
-    assert unexpected == []
+    assert not unexpected, "\n".join(map(str, unexpected))
 
 
 @pytest.mark.parametrize(
     "header",
     ["", "Bearer", "Bearer ", "Basic dXNlcjpwYXNz", "Bearer \u00e9", "Bearer " + "x" * 65_000],
 )
-def test_credentials_that_are_none(world: World, header: str):
+def test_credentials_that_are_none(header: str):
     answer = Client(raise_request_exception=False).get(
         "/api/v1/me", headers={"authorization": header} if header else {}
     )
@@ -295,13 +297,17 @@ def test_credentials_that_are_none(world: World, header: str):
 
 
 @pytest.mark.parametrize("key", ["x" * 256, " x", "é", "\x7f"])
-def test_idempotency_keys_that_are_none(world: World, key: str):
+def test_idempotency_keys_that_are_none(key: str):
+    whose = make.requester()
+    token = tokens.issue(
+        user_id=whose.user_id, organization_id=whose.organization_id, name="trial"
+    ).text
     answer = Client(raise_request_exception=False).post(
         "/api/v1/jobs",
         b"{}",
         content_type="application/json",
         headers={
-            "authorization": f"Bearer {world.ours.tokens['owner']}",
+            "authorization": f"Bearer {token}",
             "idempotency-key": key,
         },
     )
