@@ -7,12 +7,12 @@ the product's side-by-side workers and batches are left out.
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from marketplace.labeling.base import Kind
-from marketplace.quality import consensus, skill
+from marketplace.quality import calibration, consensus, skill
 from marketplace.quality.consensus import AuthorFacts, Verdict, Vote
 from marketplace.quality.settings import QualitySettings
 from marketplace.quality.skill import Evidence
@@ -116,10 +116,50 @@ class _Crowd:
     def pool(self) -> float:
         return skill.pool_mean(self.hits, self.n, self.checks)
 
-    def facts(self, worker: str, pool: float) -> AuthorFacts:
+    def votes(self, said: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Vote]:
+        """Answers with what is known of their authors now."""
+        pool = self.pool()
+        return [Vote(answer, self._facts(worker, pool)) for worker, answer in said]
+
+    def _facts(self, worker: str, pool: float) -> AuthorFacts:
         evidence = self.evidence.get(worker, Evidence())
         known = skill.estimate(evidence, pool)
         return AuthorFacts(known.q, known.checks, worker in self.suspended)
+
+
+@dataclass
+class _Belief:
+    """How far stated probabilities may be believed, measured again as checks come in."""
+
+    kind: Kind
+    spec: Mapping[str, Any]
+    settings: QualitySettings
+    classes: Sequence[float] | None
+    crowd: _Crowd
+    truth: Mapping[str, Any]
+    heard: dict[str, list[tuple[str, Mapping[str, Any]]]] = field(default_factory=dict)
+    count: int = 0
+    fitted: tuple[int, float] = (-1, calibration.USUAL)
+
+    def hear(self, one: Recorded) -> None:
+        """Take in an answer to a known task."""
+        self.count += 1
+        if one.task in self.heard or len(self.heard) < calibration.TASKS:
+            said = self.heard.setdefault(one.task, [])
+            if len(said) < calibration.ANSWERS:
+                said.append((one.worker, one.answer))
+
+    def temperature(self) -> float:
+        """The temperature now; measured again for every tenth more of checks."""
+        at, found = self.fitted
+        if self.count > at * 1.1:
+            known = (
+                (self.truth[task], self.crowd.votes(said)) for task, said in self.heard.items()
+            )
+            tried = calibration.samples(self.kind, self.spec, known, self.settings, self.classes)
+            found = calibration.temperature(tried)
+            self.fitted = (self.count, found)
+        return found
 
 
 def replay(
@@ -153,23 +193,28 @@ def replay(
     crowd = _Crowd(floor)
 
     def decide(task: _Task, *, is_end: bool = False) -> Verdict:
-        pool = crowd.pool()
-        return consensus.decide(
+        found = consensus.decide(
             kind,
             spec,
-            [Vote(answer, crowd.facts(worker, pool)) for worker, answer in task.votes],
+            crowd.votes(task.votes),
             settings,
             is_audit=task.is_audit and not is_end,
             can_ask=not is_end,
             classes=classes,
         )
+        if found.confidence is None:
+            return found
+        stated = calibration.tempered(found.confidence, belief.temperature())
+        return replace(found, confidence=stated)
 
     gold_labels = 0
+    belief = _Belief(kind, spec, settings, classes, crowd, truth)
     for one in answers:
         if one.worker in crowd.suspended:
             continue
         if one.task in known:
             gold_labels += 1
+            belief.hear(one)
             crowd.check(one.worker, kind.grade(spec, one.answer, truth[one.task]))
             continue
         task = tasks[one.task]

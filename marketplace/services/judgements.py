@@ -8,10 +8,9 @@ the job's row is only read. When to stop and what was said is `marketplace.quali
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -19,15 +18,12 @@ import orjson
 from django.db import connection
 
 from marketplace.labeling import registry
-from marketplace.labeling.base import Kind
-from marketplace.models import Job, Task
-from marketplace.quality import consensus, skill
-from marketplace.quality.consensus import AuthorFacts, Vote
-from marketplace.quality.settings import QualitySettings
-from marketplace.services import conclusions, decisions
+from marketplace.models import Task
+from marketplace.quality import calibration, consensus, skill
+from marketplace.quality.consensus import Vote
+from marketplace.services import conclusions, decisions, rules
 from marketplace.services.conclusions import Conclusion, Request, TaskOutcome
-
-Facts = Mapping[tuple[str, UUID], AuthorFacts]
+from marketplace.services.rules import Facts, Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +75,7 @@ WHERE a.id = ANY(%s)
 """
 
 _AUTHORS = """
-SELECT DISTINCT j.specialty, a.author_ref
+SELECT DISTINCT j.id, j.specialty, a.author_ref
 FROM marketplace_annotation a
 JOIN marketplace_task t ON t.id = a.task_id
 JOIN marketplace_job j ON j.id = t.job_id
@@ -92,7 +88,7 @@ def admit(annotation_ids: Sequence[UUID], *, now: datetime) -> Admitted:
 
     Work tasks touched are locked before their authors are read, so that of two batches with answers
     to one task the second sees the answers of the first. An answer already counted is passed over.
-    At most four statements.
+    At most five statements.
     """
     with connection.cursor() as cursor:
         cursor.execute(_ADMIT, [list(annotation_ids)])
@@ -111,8 +107,8 @@ def admit(annotation_ids: Sequence[UUID], *, now: datetime) -> Admitted:
 def _graded(row: tuple[Any, ...]) -> GoldOutcome:
     pk, assignment, author, task, job, specialty, name, spec, quality, said, known = row
     kind = registry.get(name)
-    parsed = _spec(spec)
-    floor = _settings(name, quality).ban_floor
+    parsed = rules.spec_of(spec)
+    floor = rules.settings_of(name, quality).ban_floor
     n_classes = kind.n_classes(parsed)
     return GoldOutcome(
         annotation_id=pk,
@@ -128,26 +124,21 @@ def _graded(row: tuple[Any, ...]) -> GoldOutcome:
     )
 
 
-# Interfaces and settings are few and read often; what is parsed is never changed.
-@lru_cache(maxsize=1024)
-def _spec(text: str) -> dict[str, Any]:
-    parsed: dict[str, Any] = orjson.loads(text)
-    return parsed
-
-
-@lru_cache(maxsize=1024)
-def _settings(kind: str, text: str) -> QualitySettings:
-    return QualitySettings.from_dict(orjson.loads(text), usual=registry.get(kind).quality)
-
-
 def authors_of(task_ids: Collection[UUID]) -> dict[str, set[UUID]]:
-    """Who gave the counted answers to these tasks, by specialty. One statement."""
+    """Whose facts deciding these tasks takes, by specialty: those who gave the counted answers, and
+    some of those who answered the known tasks of their jobs. Two statements.
+    """
+    if not task_ids:
+        return {}
     found: dict[str, set[UUID]] = {}
-    if task_ids:
-        with connection.cursor() as cursor:
-            cursor.execute(_AUTHORS, [sorted(task_ids)])
-            for specialty, author in cursor.fetchall():
-                found.setdefault(specialty, set()).add(author)
+    specialties: dict[UUID, str] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_AUTHORS, [sorted(task_ids)])
+        for job_id, specialty, author in cursor.fetchall():
+            specialties[job_id] = specialty
+            found.setdefault(specialty, set()).add(author)
+    for job_id, author in rules.authors(specialties):
+        found[specialties[job_id]].add(author)
     return found
 
 
@@ -159,13 +150,6 @@ LEFT JOIN marketplace_resolution r ON r.task_id = t.id AND r.is_current
 WHERE t.id = ANY(%s) AND t.role = 'work' ORDER BY t.id
 """
 
-_JOBS = """
-SELECT j.id, j.organization_id, j.state, j.specialty, j.interface_id, i.kind, i.spec::text,
-    j.quality::text
-FROM marketplace_job j JOIN marketplace_interface i ON i.id = j.interface_id
-WHERE j.id = ANY(%s)
-"""
-
 _ANSWERS = """
 SELECT task_id, id, author_ref, answer::text, is_excluded
 FROM marketplace_annotation
@@ -174,22 +158,7 @@ ORDER BY task_id, created_at, id
 """
 
 
-# How common each answer is among the known ones; a thousand say it well enough.
-_CLASSES = """
-SELECT j.id, g.answer::text, count(*)
-FROM unnest(%s::uuid[]) AS j(id)
-CROSS JOIN LATERAL (
-    SELECT t.id FROM marketplace_task t
-    WHERE t.job_id = j.id AND t.role = 'gold' ORDER BY t.pos LIMIT 1000
-) t
-JOIN marketplace_goldanswer g ON g.task_id = t.id
-GROUP BY 1, 2
-"""
-
 _RAISE = "UPDATE marketplace_task SET max_overlap = wanted + 1 WHERE id = ANY(%s)"
-
-#: States of a job in which its tasks can still be asked about.
-RUNNING = (Job.State.LIVE, Job.State.PAUSED, Job.State.SUSPENDED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,19 +187,6 @@ class _Answer:
     is_excluded: bool
 
 
-@dataclass(slots=True)
-class _Job:
-    id: UUID
-    organization_id: UUID
-    state: str
-    specialty: str
-    interface_id: UUID
-    kind: Kind
-    spec: dict[str, Any]
-    settings: QualitySettings
-    classes: list[float] | None = None
-
-
 def resolve(task_ids: Iterable[UUID], facts: Facts, *, now: datetime) -> list[TaskOutcome]:
     """Decide the work tasks whose slots are all answered. The caller owns the transaction.
 
@@ -250,7 +206,7 @@ def resolve(task_ids: Iterable[UUID], facts: Facts, *, now: datetime) -> list[Ta
         tasks = [_Task(*row) for row in cursor.fetchall()]
         if not tasks:
             return []
-        jobs = _jobs(sorted({task.job_id for task in tasks}))
+        jobs = rules.read({task.job_id for task in tasks}, facts)
         cursor.execute(_ANSWERS, [[task.id for task in tasks]])
         answers: dict[UUID, list[_Answer]] = {}
         for row in cursor.fetchall():
@@ -263,35 +219,8 @@ def resolve(task_ids: Iterable[UUID], facts: Facts, *, now: datetime) -> list[Ta
     return [_outcome(one, opened) for one in judged]
 
 
-def _jobs(ids: list[UUID]) -> dict[UUID, _Job]:
-    with connection.cursor() as cursor:
-        cursor.execute(_JOBS, [ids])
-        jobs = {
-            pk: _Job(
-                pk,
-                organization,
-                state,
-                specialty,
-                interface,
-                registry.get(kind),
-                _spec(spec),
-                _settings(kind, quality),
-            )
-            for pk, organization, state, specialty, interface, kind, spec, quality in cursor
-        }
-        counted = [pk for pk, job in jobs.items() if job.kind.n_classes(job.spec) is not None]
-        if counted:
-            cursor.execute(_CLASSES, [counted])
-            known: dict[UUID, list[tuple[Any, int]]] = {}
-            for pk, answer, times in cursor.fetchall():
-                known.setdefault(pk, []).append((orjson.loads(answer), times))
-            for pk, found in known.items():
-                jobs[pk].classes = consensus.likely_classes(jobs[pk].kind, jobs[pk].spec, found)
-    return jobs
-
-
 def _judge(
-    task: _Task, job: _Job, answers: Sequence[_Answer], facts: Facts
+    task: _Task, job: Rules, answers: Sequence[_Answer], facts: Facts
 ) -> Conclusion | Request | TaskOutcome:
     """What becomes of one task. A `TaskOutcome` where nothing does."""
     heard = [one for one in answers if not one.is_excluded]
@@ -315,9 +244,12 @@ def _judge(
         settings,
         pending=task.wanted - len(answers),
         is_audit=task.is_audit,
-        can_ask=job.state in RUNNING and task.state != Task.State.ESCALATED,
+        can_ask=job.state in rules.RUNNING and task.state != Task.State.ESCALATED,
         classes=job.classes,
     )
+    confidence = found.confidence
+    if confidence is not None:
+        confidence = round(calibration.tempered(confidence, job.temperature), 6)
     if found.outcome == "wait":
         return TaskOutcome(task.id, task.job_id, "wait", answers=len(heard))
     if found.outcome == "more":
@@ -332,7 +264,7 @@ def _judge(
         round=task.round,
         is_escalated=found.outcome == "escalate",
         value=found.value,
-        confidence=found.confidence,
+        confidence=confidence,
         rule=found.rule or "none",
         votes=[
             {"annotation": str(one.id), "weight": weight}

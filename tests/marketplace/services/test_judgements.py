@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from core import clock
 from core.ids import new_id
 from marketplace.models import Annotation, Job, Resolution, Task, WebhookDelivery
+from marketplace.quality import calibration
 from marketplace.quality.consensus import AuthorFacts
 from marketplace.services import decisions, judgements, opening
 from payments.services import escrow
@@ -28,6 +29,10 @@ SUSPENDED = AuthorFacts(skill=0.2, checks=40, is_suspended=True)
 def live(count: int = 1, *, quality: dict[str, Any] | None = None, **fields: Any) -> Job:
     """A live job none of whose tasks is audited by chance."""
     return make.live(count, quality={"audit_share": 0, **(quality or {})}, **fields)
+
+
+def tempered(p: float, temperature: float = calibration.USUAL) -> float:
+    return calibration.tempered(p, temperature)
 
 
 def fresh(task: Task) -> Task:
@@ -131,8 +136,8 @@ def test_skills_decide_and_say_how_sure() -> None:
     facts = {(job.specialty, one.author_ref): GOOD for one in answers}
     (found,) = judge(answers, facts)
     assert found.outcome == "accept"
-    assert found.confidence is not None
-    assert found.confidence > 0.99
+    sure = 0.97**2 / (0.97**2 + 0.03**2)
+    assert found.confidence == pytest.approx(tempered(sure), abs=1e-4)
     assert current(task).rule == "posterior"
 
 
@@ -312,7 +317,28 @@ def test_known_answers_say_which_classes_are_common() -> None:
     fair = AuthorFacts(skill=0.8, checks=20)
     (found,) = judge(answers, {(job.specialty, one.author_ref): fair for one in answers})
     # Four to one beforehand, and four to one for each of the two: 64 to 1.
-    assert found.confidence == pytest.approx(64 / 65, abs=1e-6)
+    assert found.confidence == pytest.approx(tempered(64 / 65), abs=1e-4)
+
+
+def test_what_is_stated_is_tempered_by_what_came_of_it_on_known_tasks() -> None:
+    """People are taken to be right nine times in ten, and together they were wrong half the time."""
+    job = live(2)
+    gold = make.add_gold(job, [make.YES, make.NO] * 12)
+    those = [new_id() for _ in range(4)]
+    known = [make.answer(one, make.YES, author=who) for one in gold for who in those]
+    judge(known)
+    fair = AuthorFacts(skill=0.9, checks=40)
+    facts = {(job.specialty, who): fair for who in those}
+    first, second = make.work(job)
+    answers = say(first, make.YES, make.YES, authors=those[:2])
+    admitted = judgements.admit([one.pk for one in answers], now=clock.now())
+    assert admitted.authors == {job.specialty: set(those)}, "and those who answered the known"
+    (found,) = judgements.resolve(admitted.tasks, facts, now=clock.now())
+    assert found.outcome == "accept"
+    assert found.confidence is not None
+    assert found.confidence < tempered(0.81 / 0.82, 0.5)
+    (again,) = judge(say(second, make.YES, make.YES, authors=those[2:]), facts)
+    assert again.confidence == found.confidence, "measured a moment ago"
 
 
 def test_authors_are_told_by_specialty() -> None:
