@@ -317,7 +317,9 @@ def _problem(error: stripe.StripeError) -> StripeProblem:
 
     headers = {name.lower(): value for name, value in (error.headers or {}).items()}
     is_replayed = headers.get("idempotent-replayed") == "true"
-    code = error.code or ""
+    body = error.json_body if isinstance(error.json_body, dict) else {}
+    # The client takes the code over into some of its errors only.
+    code = str((body.get("error") or {}).get("code") or error.code or "")
     message = error.user_message or type(error).__name__
     kind: type[StripeProblem] = Unclear
     is_stored = is_replayed
