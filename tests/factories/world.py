@@ -16,7 +16,7 @@ from core.services import accounts, tokens
 from marketplace.imports.lines import Record
 from marketplace.models import WebhookDelivery
 from marketplace.services import exports, gold, jobs, media, opening, qualifications, webhooks
-from payments.services import earnings, payouts
+from payments.services import earnings, payouts, wallets
 from tests.factories import marketplace as make
 from tests.factories import push
 from tests.factories import workers as labour
@@ -75,6 +75,13 @@ def _money() -> Side:
 
 def _people(side: Side) -> None:
     whose = side.requester
+    side.ids["topup"] = wallets.start_topup(
+        organization_id=whose.organization_id,
+        amount_micros=DEAR,
+        currency="XTS",
+        by=whose.user_id,
+        key="world",
+    ).pk
     side.ids["organization"] = whose.organization_id
     for role in ("manager", "viewer"):
         user = accounts.create_user(
