@@ -375,3 +375,39 @@ def test_transcripts_are_compared() -> None:
     (found,) = judge(answers)
     assert (found.outcome, found.value) == ("accept", {"text": "So it is."})
     assert current(task).rule == "agreement"
+
+
+def test_an_escalated_task_is_concluded_again_without_a_rejected_answer() -> None:
+    job = live(1, quality={"kmax": 3})
+    (task,) = make.work(job)
+    first = say(task, make.YES, make.NO)
+    judge(first)
+    last = say(task, make.YES)
+    facts = {(job.specialty, one.author_ref): AuthorFacts(0.75, 9) for one in [*first, *last]}
+    (found,) = judge(last, facts)
+    assert found.outcome == "escalate"
+    Annotation.objects.filter(pk=first[1].pk).update(is_excluded=True)
+    (found,) = judgements.resolve([task.pk], facts, now=clock.now())
+    assert (found.outcome, found.value, found.answers) == ("accept", make.YES, 2)
+    assert fresh(task).state == "resolved"
+    assert [one.is_escalated for one in Resolution.objects.filter(task=task).order_by("id")] == [
+        True,
+        False,
+    ]
+
+
+def test_a_parked_task_is_decided_when_more_is_known_of_its_people() -> None:
+    job = live(1)
+    (task,) = make.work(job)
+    free = escrow.summary(job.pk).free
+    assert escrow.reserve(job_id=job.pk, line="gold", amount_micros=free)
+    answers = say(task, make.YES, make.NO)
+    (found,) = judge(answers)
+    assert found.outcome == "parked"
+    facts = {
+        (job.specialty, answers[0].author_ref): GOOD,
+        (job.specialty, answers[1].author_ref): AuthorFacts(0.5, 40),
+    }
+    (found,) = judgements.resolve([task.pk], facts, now=clock.now())
+    assert (found.outcome, found.value) == ("accept", make.YES)
+    assert fresh(task).state == "resolved"
