@@ -149,6 +149,8 @@ def reserved(organization_id: UUID, currency: str) -> Reserved:
 
 def topups_of(organization_id: UUID | None) -> QuerySet[Topup]:
     """A requester's top-ups; nobody's for a caller without an organization."""
+    if organization_id is None:
+        return Topup.objects.none()
     return Topup.objects.filter(organization_id=organization_id)
 
 

@@ -18,7 +18,7 @@ from django.utils.timesince import timesince
 from core import errors
 from payments import selectors
 from payments.admin.decisions import DECISIONS, offered
-from payments.admin.kept import KeptAdmin, amount, link
+from payments.admin.kept import KeptAdmin, amount, link, person
 from payments.models import LedgerTransaction, Payout, PayoutApproval, PayoutEvent
 from payments.models.payout import OPEN
 from payments.services import payout_review
@@ -136,7 +136,8 @@ class PayoutAdmin(KeptAdmin):
     @admin.display(description="Approvals")
     def approvals(self, row: Payout) -> str:
         """How many have said yes in this round, of how many."""
-        given = sum(1 for one in row.given if one.round == row.review_round)  # type: ignore[attr-defined]
+        found: list[PayoutApproval] = row.given  # type: ignore[attr-defined]
+        given = len([one for one in found if one.round == row.review_round])
         return f"{given} of {row.approvals_needed}"
 
     @admin.display(description="Statements")
@@ -198,7 +199,7 @@ class PayoutAdmin(KeptAdmin):
             self.message_user(request, "There is no such decision.", messages.ERROR)
         else:
             try:
-                row = decision.act(payout_id=payout_id, by=request.user.pk, reason=reason)
+                row = decision.act(payout_id=payout_id, by=person(request), reason=reason)
             except errors.Problem as problem:
                 self.message_user(request, problem.detail, messages.ERROR)
             else:
@@ -241,7 +242,7 @@ class PayoutAdmin(KeptAdmin):
         reason = request.POST.get("reason", "")[:_REASON_CAP]
         ids = [row.pk for row in rows]
         try:
-            done = payout_review.approve_together(payout_ids=ids, by=request.user.pk, reason=reason)
+            done = payout_review.approve_together(payout_ids=ids, by=person(request), reason=reason)
         except errors.Problem as problem:
             self.message_user(request, f"Nothing was approved. {problem.detail}", messages.ERROR)
         else:

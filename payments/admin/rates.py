@@ -7,11 +7,12 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import AdminSplitDateTime
 from django.http import HttpRequest
 
 from core import clock
 from payments import pricing
-from payments.admin.kept import KeptAdmin, amount
+from payments.admin.kept import KeptAdmin, amount, person
 from payments.models import RateCard
 from payments.services import rates
 
@@ -28,7 +29,7 @@ class RateCardForm(forms.ModelForm):
 
     active_from = forms.SplitDateTimeField(
         required=False,
-        widget=admin.widgets.AdminSplitDateTime,
+        widget=AdminSplitDateTime,
         help_text="Empty: at once. Launched jobs keep the version they were launched with.",
     )
 
@@ -81,11 +82,13 @@ class RateCardAdmin(KeptAdmin):
         """A new version is all that may be added."""
         return bool(request.user.has_perm("payments.add_ratecard"))
 
-    def get_form(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
+    ) -> Any:
         """The form of a new version; versions that are there have none."""
         if obj is None:
             options["form"] = RateCardForm
-        return super().get_form(request, obj, **options)
+        return super().get_form(request, obj, change, **options)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """What a new version says; of one that is there, everything."""
@@ -107,5 +110,5 @@ class RateCardAdmin(KeptAdmin):
     def save_model(self, request: HttpRequest, obj: RateCard, form: Any, change: bool) -> None:
         """Publish it."""
         given = {name: form.cleaned_data[name] for name in (*_NUMBERS, "note", "active_from")}
-        card = rates.publish(by=request.user.pk, **form.factors, **given)
+        card = rates.publish(by=person(request), **form.factors, **given)
         obj.version = card.version

@@ -76,7 +76,7 @@ class EarningsPage(serializers.Serializer):
 
     currency = serializers.CharField()
     buckets = BucketsShape()
-    data = EarningShape(many=True)
+    data = EarningShape(many=True)  # type: ignore[assignment]
     next = serializers.CharField(allow_null=True)
 
 

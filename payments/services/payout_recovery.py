@@ -9,6 +9,7 @@ has forgotten the key, the look-up alone decides. Only then does a payout get a 
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -34,6 +35,7 @@ UPDATE payments_payout AS payout SET next_attempt_at = core_now() + %(lease)s
  WHERE payout.id = due.id
 RETURNING payout.id
 """
+_BOUNDS: dict[str, Any] = {"lease": LEASE, "batch": BATCH}
 
 State = Payout.State
 
@@ -49,7 +51,7 @@ class BrokenOff(facts.StripeProblem):
 def sweep() -> int:
     """Look into payouts whose sender is gone, and into those of unknown outcome."""
     with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"lease": LEASE, "batch": BATCH})
+        cursor.execute(_TAKE, _BOUNDS)
         taken = [row[0] for row in cursor.fetchall()]
     for payout_id in taken:
         resolve(payout_id)

@@ -38,6 +38,7 @@ UPDATE payments_payout AS payout SET next_attempt_at = core_now() + %(lease)s
  WHERE payout.id = due.id
 RETURNING payout.id
 """
+_BOUNDS: dict[str, Any] = {"lease": LEASE, "batch": BATCH}
 
 State = Payout.State
 
@@ -76,7 +77,7 @@ class NotForBulk(errors.Conflict):
 def sweep() -> int:
     """Look at new payouts, and at blocked ones whose cause may be gone."""
     with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"lease": LEASE, "batch": BATCH})
+        cursor.execute(_TAKE, _BOUNDS)
         taken = [row[0] for row in cursor.fetchall()]
     for payout_id in taken:
         look(payout_id)

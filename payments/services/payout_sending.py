@@ -37,6 +37,7 @@ UPDATE payments_payout AS payout SET next_attempt_at = core_now() + %(lease)s
  WHERE payout.id = due.id
 RETURNING payout.id
 """
+_BOUNDS: dict[str, Any] = {"lease": LEASE, "batch": BATCH}
 
 State = Payout.State
 
@@ -44,7 +45,7 @@ State = Payout.State
 def sweep() -> int:
     """Send the approved payouts that are due, one after the other; how many were tried."""
     with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"lease": LEASE, "batch": BATCH})
+        cursor.execute(_TAKE, _BOUNDS)
         taken = [row[0] for row in cursor.fetchall()]
     for payout_id in taken:
         send(payout_id)

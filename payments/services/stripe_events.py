@@ -42,6 +42,7 @@ UPDATE payments_stripeevent AS event
  WHERE event.id = due.id
 RETURNING event.id
 """
+_BOUNDS: dict[str, Any] = {"lease": LEASE, "batch": BATCH}
 
 State = StripeEvent.State
 
@@ -88,7 +89,7 @@ def receive(*, payload: bytes, signature: str) -> bool:
 def sweep() -> int:
     """Work off due notices; how many were tried."""
     with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"lease": LEASE, "batch": BATCH})
+        cursor.execute(_TAKE, _BOUNDS)
         taken = [row[0] for row in cursor.fetchall()]
     for event_id in taken:
         handle(event_id)

@@ -44,6 +44,7 @@ UPDATE payments_topup AS topup
  WHERE topup.id = due.id
 RETURNING topup.id
 """
+_BOUNDS: dict[str, Any] = {"lease": LEASE, "batch": BATCH}
 
 
 class TopupRefused(errors.Unprocessable):
@@ -99,7 +100,7 @@ def look_at_checkout(checkout_id: str) -> bool:
 def sweep() -> int:
     """Look at the top-ups that are due: pages without a webhook, lost answers, missing fees."""
     with transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute(_TAKE, {"lease": LEASE, "batch": BATCH})
+        cursor.execute(_TAKE, _BOUNDS)
         taken = [row[0] for row in cursor.fetchall()]
     for topup_id in taken:
         try:
