@@ -67,7 +67,8 @@ class RequestMiddleware:
         headers.setdefault("Content-Security-Policy", PAGE_POLICY if page else DATA_POLICY)
         headers.setdefault("X-Frame-Options", "DENY")
         headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), payment=()")
-        if self.log_all or response.status_code >= 500:
+        is_failure = response.status_code >= 500 and request.path_info not in _ASKED_BY_ADDRESS
+        if self.log_all or is_failure:
             log.info(
                 "request",
                 method=method,

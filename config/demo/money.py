@@ -65,7 +65,10 @@ def pay(cast: Cast) -> int:
             httpx.post(made.url, data={"bank": "000123456789"}, timeout=30, trust_env=False)
             payees.refresh(made.account)
         available = selectors.buckets(worker.id, "USD").available
-        if available >= settings.PAYOUT_MINIMUM_MICROS and not selectors.payouts_of(worker.id).exists():
+        if (
+            available >= settings.PAYOUT_MINIMUM_MICROS
+            and not selectors.payouts_of(worker.id).exists()
+        ):
             payouts.request(worker_id=worker.id, by=worker.id)
     payout_review.sweep()
     return sum(

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from django.core.management import call_command
+
 from config.own_site import OwnSite
 from config.replay import driver, market, report, sets
 from config.replay.sets import RecordedSet
@@ -62,6 +64,7 @@ def play(
         site = None
         if base_url is None:
             say("Starting web processes, a Celery worker and beat …")
+            call_command("migrate", verbosity=0, interactive=False)
             site = stack.enter_context(OwnSite(say=lambda text: say(f"site: {text}")))
             base_url = site.base_url
         return _play(order, base_url, say, (meanwhile or _nothing)(site))
