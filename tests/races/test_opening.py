@@ -41,7 +41,7 @@ def drained(sweep: Callable[[], int], rounds: int = 8) -> Callable[[], int]:
 
 
 def broken() -> list[str]:
-    return [one.id for one in audit.run_all() if not one.ok]
+    return [one.id for one in audit.run_all() if not one.ok and one.id[0] != "W"]
 
 
 def launched(count: int, *, slots: int) -> Job:
