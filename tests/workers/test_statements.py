@@ -105,17 +105,14 @@ def price_inputs(seed: int, count: int) -> list[dict[str, Any]]:
             }
         )
     # Halves and exact steps, where roundings differ.
-    for units in ("0.5", "1.5", "2.5", "1", "3"):
-        found.append(
-            {
-                "unit_price": Decimal(100),
-                "units": Decimal(units),
-                "floor_per_hour_micros": 360_000,
-                "seconds_per_unit": Decimal(1),
-                "fee_rate": Decimal("0.5"),
-                "bonus_pct": Decimal("0.25"),
-            }
-        )
+    halves = {
+        "unit_price": Decimal(100),
+        "floor_per_hour_micros": 360_000,
+        "seconds_per_unit": Decimal(1),
+        "fee_rate": Decimal("0.5"),
+        "bonus_pct": Decimal("0.25"),
+    }
+    found += [{**halves, "units": Decimal(units)} for units in ("0.5", "1.5", "2.5", "1", "3")]
     return found
 
 
@@ -145,7 +142,7 @@ def test_the_sums_in_sql_are_those_of_the_pricing() -> None:
 def test_a_claims_frozen_quote_is_the_pricing_of_its_columns(seed: int) -> None:
     dice = random.Random(seed)
     card = rates.current("XTS")
-    level, tier = dice.choice(card.tiers)
+    _, tier = dice.choice(card.tiers)
     job = make.live(
         1,
         base_rate_micros=dice.randint(1, 200_000),
