@@ -14,23 +14,25 @@ from django.utils.crypto import salted_hmac
 
 from core.http.serializers import money
 
-#: What a result row is made of, as names of a current resolution's fields.
-FIELDS = (
-    "task_id",
-    "task__external_id",
-    "task__data",
-    "task__state",
-    "value",
-    "confidence",
-    "rule",
-    "votes",
-    "is_escalated",
-    "round",
-    "interface_id",
-    "interface__version",
-    "interface__kind",
-    "created_at",
-)
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A current resolution with what a result row needs of its task and interface."""
+
+    task_id: UUID
+    external_id: str | None
+    data: Any
+    state: str
+    value: Any
+    confidence: float | None
+    rule: str
+    votes: list[dict[str, Any]]
+    is_escalated: bool
+    round: int
+    interface_id: UUID
+    interface_version: int
+    interface_kind: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ def pseudonym(*, job_id: UUID, worker_id: UUID) -> str:
 
 
 def result_row(
-    found: Mapping[str, Any],
+    found: Result,
     *,
     job_id: UUID,
     currency: str,
@@ -66,31 +68,31 @@ def result_row(
 ) -> dict[str, Any]:
     """Render one result.
 
-    `found` holds FIELDS of a current resolution; `answers` are all that the task ever got, by id
-    in text: the cost counts those that are in no vote too, if they were paid.
+    `answers` are all that the task ever got, by id in text: the cost counts those that are in no
+    vote too, if they were paid.
     """
     paid = [one.paid_micros for one in answers.values() if one.paid_micros is not None]
     return {
-        "task": str(found["task_id"]),
-        "external_id": found["task__external_id"],
-        "data": found["task__data"],
-        "value": found["value"],
-        "confidence": found["confidence"],
-        "rule": found["rule"],
+        "task": str(found.task_id),
+        "external_id": found.external_id,
+        "data": found.data,
+        "value": found.value,
+        "confidence": found.confidence,
+        "rule": found.rule,
         "votes": [
             _vote(vote, job_id=job_id, answers=answers)
-            for vote in found["votes"]
+            for vote in found.votes
             if vote.get("annotation") in answers
         ],
-        "escalated": found["is_escalated"],
-        "state": found["task__state"],
-        "round": found["round"],
+        "escalated": found.is_escalated,
+        "state": found.state,
+        "round": found.round,
         "interface": {
-            "id": str(found["interface_id"]),
-            "version": found["interface__version"],
-            "kind": found["interface__kind"],
+            "id": str(found.interface_id),
+            "version": found.interface_version,
+            "kind": found.interface_kind,
         },
-        "resolved_at": utc(found["created_at"]),
+        "resolved_at": utc(found.created_at),
         "cost": money(sum(paid), currency) if paid else None,
     }
 

@@ -8,7 +8,6 @@ a task in them (known answers, predictions) are read by `imports.extended`.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -58,7 +57,7 @@ def parse(stream: BinaryIO, content_type: str) -> Iterator[ParsedRow]:
         if record.value is None:
             yield ParsedRow(record.number, error=record.error, fatal=record.fatal)
         else:
-            yield dataclasses.replace(shape(record.number, record.value), size=record.size)
+            yield shape(record.number, record.value, record.size)
 
 
 def external_id_errors(value: object) -> list[str]:
@@ -72,7 +71,7 @@ def external_id_errors(value: object) -> list[str]:
     return []
 
 
-def from_object(number: int, value: Mapping[str, Any]) -> ParsedRow:
+def from_object(number: int, value: Mapping[str, Any], size: int = 0) -> ParsedRow:
     """Read a task out of a row's JSON object; what is wrong with it is in the row."""
     errors = {str(name): ["There is no such field."] for name in value.keys() - _KNOWN}
     external_id = value.get("external_id")
@@ -86,10 +85,12 @@ def from_object(number: int, value: Mapping[str, Any]) -> ParsedRow:
         errors["media"] = ["Must be an object."]
     if errors:
         return ParsedRow(number, error=errors)
-    return ParsedRow(number, external_id, data or {}, media or {}, seconds=value.get("seconds"))
+    return ParsedRow(
+        number, external_id, data or {}, media or {}, seconds=value.get("seconds"), size=size
+    )
 
 
-def from_cells(number: int, cells: Mapping[str, str]) -> ParsedRow:
+def from_cells(number: int, cells: Mapping[str, str], size: int = 0) -> ParsedRow:
     """Read a task out of a row's cells by column; what is wrong with it is in the row."""
     errors: dict[str, list[str]] = {}
     parts: dict[str, dict[str, Any]] = {"data": {}, "media": {}}
@@ -120,7 +121,7 @@ def from_cells(number: int, cells: Mapping[str, str]) -> ParsedRow:
         errors["external_id"] = problems
     if errors:
         return ParsedRow(number, error=errors)
-    return ParsedRow(number, external_id, parts["data"], parts["media"])
+    return ParsedRow(number, external_id, parts["data"], parts["media"], size=size)
 
 
 def whole(text: str) -> dict[str, Any]:

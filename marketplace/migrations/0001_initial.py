@@ -663,6 +663,14 @@ class Migration(migrations.Migration):
             model_name="task",
             index=models.Index(fields=["job", "id"], name="task_page"),
         ),
+        migrations.AddIndex(
+            model_name="task",
+            index=models.Index(
+                condition=models.Q(("state__in", ["resolved", "escalated"])),
+                fields=["job", "id"],
+                name="task_decided",
+            ),
+        ),
         migrations.AddConstraint(
             model_name="task",
             constraint=models.CheckConstraint(

@@ -120,6 +120,12 @@ class Task(models.Model):
             models.Index(fields=["job", "pos"], condition=Q(state="parked"), name="task_parked"),
             models.Index(fields=["job", "state"], condition=Q(role="work"), name="task_progress"),
             models.Index(fields=["job", "id"], name="task_page"),
+            # Results are read a page at a time, however many tasks are undecided in between.
+            models.Index(
+                fields=["job", "id"],
+                condition=Q(state__in=["resolved", "escalated"]),
+                name="task_decided",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -6,9 +6,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection
 
 from core import clock
 from core.errors import Invalid, NotFound
@@ -350,3 +352,44 @@ def test_names_of_files_are_made_here(storage: Path) -> None:
     (part,) = export.parts
     assert part["name"].startswith(f"exports/{export.id}/00000-")
     assert (storage / part["name"]).is_file()
+
+
+def test_a_deep_page_costs_no_more_than_the_first_one() -> None:
+    """However many results lie before it, and however many tasks are undecided among them."""
+    job = make.job()
+    (model,) = make.results(job, 1)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            INSERT INTO marketplace_task (id, job_id, data, media, role, units, state, wanted,
+                taken, remaining, max_overlap, is_open, is_audit, slot_reserve_micros, round,
+                created_at, state_changed_at)
+            SELECT (lpad(to_hex(n), 32, '0'))::uuid, %(job)s, '{}', '{}', 'work', 1,
+                CASE WHEN n %% 4 = 0 THEN 'resolved' ELSE 'parked' END, 0, 0, 0, 5, false, false,
+                0, 1, now(), now()
+            FROM generate_series(1, 8000) n
+            """,
+            {"job": job.pk},
+        )
+        cursor.execute(
+            """
+            INSERT INTO marketplace_resolution (id, task_id, interface_id, round, value, rule,
+                votes, answers, is_escalated, is_current, created_at)
+            SELECT gen_random_uuid(), t.id, %(interface)s, 1, '{}', 'quorum', '[]', 0, false, true,
+                now()
+            FROM marketplace_task t WHERE t.job_id = %(job)s AND t.id <> %(model)s
+              AND t.state = 'resolved'
+            """,
+            {"job": job.pk, "interface": job.interface_id, "model": model.task_id},
+        )
+        cursor.execute("ANALYZE marketplace_task, marketplace_resolution")
+
+    def blocks(after: int) -> int:
+        values = {"job": job.pk, "after": UUID(int=after), "limit": 50}
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {results._PAGE}", values)
+            (plan,) = json.loads(cursor.fetchone()[0])
+        return int(plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"])
+
+    blocks(0)
+    assert blocks(7000) <= 1.5 * blocks(0)
