@@ -10,7 +10,7 @@ from django.db import transaction
 
 from core import clock, errors
 from core.nudge import nudge
-from workers.models import Availability, Offer, Worker
+from workers.models import Availability, Worker
 
 from . import offers, profiles, standing
 
@@ -114,8 +114,3 @@ def _ended(
 def is_on(row: Availability, now: datetime) -> bool:
     """Whether offers may come."""
     return row.until > now
-
-
-def has_open_offer(worker_id: UUID) -> bool:
-    """Whether an offer waits for the worker's answer."""
-    return Offer.objects.filter(worker_id=worker_id, state=Offer.State.OFFERED).exists()

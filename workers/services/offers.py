@@ -12,9 +12,8 @@ from django.db import IntegrityError, connection, transaction
 
 from core import clock, errors, states
 from core.nudge import nudge
-from marketplace.models import Job
 from workers import statements
-from workers.models import Assignment, Availability, Offer, Worker
+from workers.models import Assignment, Availability, Offer
 
 from . import assignments, dispatch, hot, places
 from .claims import Nothing
@@ -208,17 +207,9 @@ def _assign(row: Offer) -> dict[str, Any] | None:
                 raise ClaimOpen("Submit or return your open task of this job first.")
             case "overdue":
                 assignments.expire_own(job_id=row.job_id, worker_id=row.worker_id)
-            case None | "reprice":
+            case _:  # no place yet, a rate out of date, or something against it: say what
                 places.join(job_id=row.job_id, worker_id=row.worker_id)
-            case _:
-                _refuse(row)
     raise ClaimOpen("Another claim of yours in this job is running. Accept again.")
-
-
-def _refuse(row: Offer) -> None:
-    job = Job.objects.get(pk=row.job_id)
-    worker = Worker.objects.get(pk=row.worker_id)
-    places.require(places.eligibility(job=job, worker=worker))
 
 
 def _end(row: Offer, state: Offer.State) -> None:

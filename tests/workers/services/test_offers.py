@@ -109,7 +109,8 @@ def test_an_offer_is_declined_once_and_then_neither_accepted_nor_lapsed():
 
 def test_who_holds_another_task_of_the_job_finishes_that_first():
     job, who, offer = offered()
-    people.claimed(job, who)
+    other = Task.objects.exclude(pk=offer.task_id).get()
+    people.claimed(job, who, hints=[other.external_id])
     with pytest.raises(offers.ClaimOpen):
         offers.accept(offer_id=offer.pk, worker_id=who.id)
     offer.refresh_from_db()
