@@ -75,6 +75,7 @@ def configure(options: Mapping[str, Any]) -> None:
                 "django.server": {"level": "WARNING"},
                 "django.request": {"level": "ERROR"},
                 "celery.app.trace": {"level": "WARNING"},
+                "celery.worker.request": {"level": "WARNING"},
                 "celery.worker.strategy": {"level": "WARNING"},
                 "celery.beat": {"level": "WARNING"},
                 "httpx": {"level": "WARNING"},

@@ -55,6 +55,7 @@ class Child:
             self.command,
             env={**os.environ, **self.environment},
             stdin=subprocess.DEVNULL,
+            stdout=2,  # standard output is for what the command itself has to say
             start_new_session=True,
         )
         self.started = now

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from django.conf import settings
 from django.db import connection
 
 from config.bench import ground
@@ -99,7 +98,7 @@ def claims(made: Job, worker: UUID, count: int) -> list[Sample]:
     """Claim so many times as one worker; each claim is returned before the next."""
     values = {"job": made.pk, "worker": worker, "ahead": False, "hinted": False}
     samples = []
-    with psycopg.connect(str(settings.DATABASE_URL), autocommit=True) as own:
+    with psycopg.connect(ground.url(), autocommit=True) as own:
         for _ in range(count):
             own.execute(
                 "UPDATE workers_workerjob SET next_lap_at = NULL WHERE job_id = %s AND worker_id = %s",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import psycopg
@@ -74,7 +75,7 @@ def start_afresh() -> None:
     if own_postgres:
         connection.close()
         name = connection.settings_dict["NAME"]
-        with psycopg.connect(_maintenance_url(), autocommit=True) as server:
+        with psycopg.connect(url("postgres"), autocommit=True) as server:
             server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
             server.execute(f'CREATE DATABASE "{name}"')
     elif "core_user" in connection.introspection.table_names():
@@ -88,8 +89,10 @@ def start_afresh() -> None:
     call_command("migrate", verbosity=0, interactive=False)
 
 
-def _maintenance_url() -> str:
-    return str(settings.DATABASE_URL).replace("/piecework", "/postgres", 1)
+def url(name: str | None = None) -> str:
+    """The address of this connection's database, or of another one on the same server."""
+    parts = urlsplit(str(settings.DATABASE_URL))
+    return parts._replace(path=f"/{name or connection.settings_dict['NAME']}").geturl()
 
 
 def new_id_sql() -> str:

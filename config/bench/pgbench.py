@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from django.conf import settings
-
 from config.bench import ground
 from config.embedded import places
 from workers import statements
@@ -96,7 +94,7 @@ def run(*, job: UUID, interface: UUID, people: Sequence[ground.Hand], seconds: i
                     binary, "--no-vacuum", "--protocol", "prepared", "--client", "1",
                     "--time", str(seconds), "--file", str(file),
                     *(f"--define={name}={value}" for name, value in defined.items()),
-                    f"--define=worker={hand.worker}", str(settings.DATABASE_URL),
+                    f"--define=worker={hand.worker}", ground.url(),
                 ],
                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             )
@@ -113,7 +111,7 @@ def run(*, job: UUID, interface: UUID, people: Sequence[ground.Hand], seconds: i
 def _by_psycopg(job: UUID, interface: UUID, people: Sequence[ground.Hand], seconds: int) -> Rate:
     """The same in psycopg loops, a process each: slower than pgbench, so a weaker yardstick."""
     order = {
-        "url": str(settings.DATABASE_URL),
+        "url": ground.url(),
         "claim": statements.CLAIM,
         "submit": statements.SUBMIT,
         "seconds": seconds,
