@@ -146,6 +146,11 @@ def onboard(store: Store, account_id: str, bank: str = "000123456789") -> Thing:
     return account
 
 
+def own_number() -> str:
+    """The number of a bank account that nobody else has."""
+    return f"100{secrets.randbelow(10**9):09d}"
+
+
 def _bank(store: Store, account: Thing, number: str) -> Thing:
     return {
         "id": store.new_id("ba"),

@@ -97,11 +97,13 @@ def _setup(store: Store, verb: str, token: str, given: dict[str, str]) -> Shown:
         return Shown(303, location=link["refresh_url"])
     if verb == "POST":
         del store.hidden[f"link:{token}"]
-        accounts.onboard(store, link["account"], given.get("bank") or "000123456789")
+        accounts.onboard(store, link["account"], given.get("bank") or accounts.own_number())
         return Shown(303, location=link["return_url"])
+    # Test numbers are everybody's; a number of one's own is what people have.
+    offered = {accounts.own_number(): "arrives, nobody else's", **accounts.BANKS}
     banks = "".join(
         f'<option value="{number}">{number}: {escape(why.replace("_", " ") or "arrives")}</option>'
-        for number, why in accounts.BANKS.items()
+        for number, why in offered.items()
     )
     return Shown(
         200,
