@@ -9,6 +9,7 @@ marketplace_job            read: state, required qualifications, time limit, pri
 marketplace_task           read, counted down (``taken``, ``remaining``, ``is_open``)
 marketplace_annotation     inserted by the submit
 workers_worker             read: suspended or not
+workers_skillrecord        read: suspended in the job's specialty or not
 workers_grant              read: qualifications held
 workers_workerjob          locked and moved: cursor, laps, gold credit
 workers_assignment         inserted by the claim, changed by the submit
@@ -65,7 +66,10 @@ ok AS MATERIALIZED (
             WHEN held.is_overdue THEN 'overdue'
             WHEN held.n >= (CASE WHEN %(ahead)s AND j.allow_ahead THEN 2 ELSE 1 END) THEN 'held'
             WHEN j.state <> 'live' THEN 'job_not_live'
-            WHEN w.is_suspended OR cur.is_blocked THEN 'suspended'
+            WHEN w.is_suspended OR EXISTS (
+                SELECT 1 FROM workers_skillrecord s
+                WHERE s.worker_id = cur.worker_id AND s.specialty = j.specialty AND s.is_suspended
+            ) THEN 'suspended'
             WHEN EXISTS (
                 SELECT 1 FROM core_membership m
                 WHERE m.user_id = cur.worker_id AND m.organization_id = j.organization_id

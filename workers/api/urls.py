@@ -1,13 +1,11 @@
 """Endpoints of the labour plane."""
 
-import importlib.util
-
-from django.urls import URLPattern, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from . import assignments, claims, feed, own_assignments, profile, qualifications
 
 _ONE = "assignments/<uuid:assignment>"
-urlpatterns: list[URLPattern] = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("worker", profile.WorkerView.as_view(), name="worker"),
     path("feed", feed.FeedView.as_view(), name="feed"),
     path("feed/<uuid:job>", feed.ListingView.as_view(), name="feed-detail"),
@@ -42,8 +40,5 @@ urlpatterns: list[URLPattern] = [
         qualifications.AbandonView.as_view(),
         name="attempts-abandon",
     ),
+    path("", include("workers.api.push_urls")),
 ]
-if importlib.util.find_spec("workers.api.push_urls") is not None:
-    from .push_urls import urlpatterns as push
-
-    urlpatterns += push

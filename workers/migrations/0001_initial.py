@@ -205,7 +205,6 @@ class Migration(migrations.Migration):
                 ("card_version", models.IntegerField(default=0)),
                 ("refill_after", models.DateTimeField()),
                 ("is_stale", models.BooleanField(default=True)),
-                ("is_blocked", models.BooleanField(default=False)),
                 ("joined_at", models.DateTimeField()),
             ],
         ),

@@ -96,7 +96,6 @@ class WorkerJob(models.Model):
     card_version = models.IntegerField(default=0)
     refill_after = models.DateTimeField()
     is_stale = models.BooleanField(default=True)
-    is_blocked = models.BooleanField(default=False)
     joined_at = models.DateTimeField()
 
     class Meta:

@@ -10,7 +10,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, connection
-from django.db.models import Q
 
 from core import errors
 from marketplace.models import Job
@@ -118,11 +117,10 @@ def claim_any(*, worker_id: UUID, specialties: Sequence[str] | None) -> dict[str
     wanted = list(found.worker.specialties if specialties is None else specialties)
     if wanted:
         jobs = jobs.filter(specialty__in=wanted)
-    jobs = jobs.filter(Q(languages=[]) | Q(languages__overlap=found.worker.languages))
     open_to_them = (
         job
         for job in jobs.order_by("-priority", "-base_rate_micros", "id")[:_LOOKED_AT]
-        if places.judge(job, found, {}).ok
+        if found.speaks(job.languages) and places.judge(job, found, {}).ok
     )
     best = Nothing(retry_after=_RESTING_SECONDS, remaining=False)
     for job in islice(open_to_them, _ASKED):

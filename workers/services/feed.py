@@ -173,7 +173,7 @@ def _listing(
         ),
         sample=figures.accepted if measured else 0,
         tasks_left=figures.open_tasks + figures.parked_tasks,
-        suits_languages=not job.languages or bool(set(job.languages) & set(found.worker.languages)),
+        suits_languages=found.speaks(job.languages),
         state=state,
         reason=may.code,
         detail=may.detail,

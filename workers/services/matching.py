@@ -120,9 +120,6 @@ WITH fit AS MATERIALIZED (
       AND NOT EXISTS (
           SELECT 1 FROM core_membership m
           WHERE m.user_id = v.worker_id AND m.organization_id = %(organization)s)
-      AND NOT EXISTS (
-          SELECT 1 FROM workers_workerjob wj
-          WHERE wj.worker_id = v.worker_id AND wj.job_id = %(job)s AND wj.is_blocked)
 ),
 ranked AS (
     SELECT worker_id, is_newcomer, row_number() OVER (ORDER BY score DESC, worker_id) AS place,

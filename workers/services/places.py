@@ -164,7 +164,6 @@ def _price(place: WorkerJob, job: Job) -> None:
     place.card_version = card.version
     place.gold_share = reputation.gold_share(place.worker_id, job)
     place.is_stale = False
-    place.is_blocked = False
 
 
 def _refill(place: WorkerJob, job: Job) -> None:

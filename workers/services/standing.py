@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -29,6 +29,14 @@ class Standing:
     records: Mapping[str, SkillRecord]
     organizations: frozenset[UUID]
     grants: Mapping[UUID, Grant]
+
+    def speaks(self, languages: Sequence[str]) -> bool:
+        """Whether a job in these languages suits the worker; one that names none suits everybody.
+
+        Who speaks ``pt-BR`` suits a job in ``pt``.
+        """
+        own = {one for tag in self.worker.languages for one in (tag, tag.partition("-")[0])}
+        return not languages or not own.isdisjoint(languages)
 
     def suspension(self, specialty: str) -> str:
         """Why the worker may not work in a specialty; empty when they may."""

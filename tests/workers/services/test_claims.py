@@ -186,7 +186,6 @@ def test_a_suspended_worker_is_told_why_and_may_work_again_afterwards() -> None:
             "updated_at": clock.now(),
         },
     )
-    WorkerJob.objects.filter(worker_id=who.id).update(is_blocked=True)
     with pytest.raises(places.NotQualified) as told:
         people.claim(job, who)
     assert told.value.code == "suspended"

@@ -120,11 +120,6 @@ def _own_job(who, job):
     )
 
 
-def _blocked(who, job):
-    places.join(job_id=job.pk, worker_id=who.id)
-    WorkerJob.objects.update(is_blocked=True)
-
-
 def _at_work(who, job):
     people.claimed(make.live(1), who)
 
@@ -156,7 +151,7 @@ def _play_money_is_off(who, job):
 @pytest.mark.parametrize(
     "reason",
     [
-        _unqualified, _suspended, _suspended_in_the_specialty, _own_job, _blocked, _at_work,
+        _unqualified, _suspended, _suspended_in_the_specialty, _own_job, _at_work,
         _done_before, _not_available_any_more, _other_language, _other_specialty, _paused,
         _play_money_is_off,
     ],
