@@ -76,8 +76,14 @@ FROM marketplace_job j
 WHERE j.state = 'live' AND j.purpose = 'work' AND (%(play)s OR NOT j.sandbox)
 """
 
-_OPEN = """
-AND EXISTS (SELECT 1 FROM marketplace_task t WHERE t.job_id = j.id AND t.is_open)
+#: Whether job `j` has an open task: one probe of the claim's index, whatever the planner thinks.
+HAS_OPEN = """
+(SELECT t.pos FROM marketplace_task t WHERE t.job_id = j.id AND t.is_open ORDER BY t.pos LIMIT 1)
+    IS NOT NULL
+"""
+
+_OPEN = f"""
+AND {HAS_OPEN}
 ORDER BY j.priority DESC, j.base_rate_micros DESC, j.id LIMIT %(limit)s
 """
 

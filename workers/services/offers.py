@@ -15,7 +15,7 @@ from core.nudge import nudge
 from workers import statements
 from workers.models import Assignment, Availability, Offer
 
-from . import assignments, dispatch, hot, places
+from . import assignments, dispatch, hot, matching, places
 from .claims import Nothing
 
 _TRIES = 4
@@ -56,13 +56,13 @@ LEFT JOIN LATERAL (SELECT {statements.GUARANTEED} AS guaranteed) q ON true
 WHERE o.worker_id = %(worker)s AND o.state = 'offered' AND o.expires_at > core_now()
 """
 
-_LIKELY = """
+_LIKELY = f"""
 SELECT v.until > core_now(), extract(epoch FROM core_now() - v.idle_since)::float8,
     EXISTS (
         SELECT 1 FROM marketplace_job j
         WHERE j.state = 'live' AND j.purpose = 'work' AND (%(play)s OR NOT j.sandbox)
-          AND (v.specialties = '{}' OR j.specialty = ANY(v.specialties))
-          AND EXISTS (SELECT 1 FROM marketplace_task t WHERE t.job_id = j.id AND t.is_open)
+          AND (v.specialties = '{{}}' OR j.specialty = ANY(v.specialties))
+          AND {matching.HAS_OPEN}
     )
 FROM workers_availability v WHERE v.worker_id = %(worker)s
 """
