@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from core import errors
 from core.api import shapes
 from core.http import throttles
-from core.http.serializers import StrictInteger, StrictSerializer, StrictString
+from core.http.serializers import StrictInteger, StrictSerializer, StrictString, StrictUUID
 from core.http.views import Access, ApiView
 from core.models import ApiToken
 from core.services import logins, tokens
@@ -27,7 +27,7 @@ class TokenInput(StrictSerializer):
     email = StrictString(max_length=254, required=False)
     password = StrictString(max_length=200, required=False)
     name = StrictString(max_length=tokens.NAME_CAP, required=False, default="token")
-    organization = serializers.UUIDField(required=False)
+    organization = StrictUUID(required=False)
     scopes = serializers.ListField(
         child=StrictString(max_length=32), required=False, max_length=20, allow_empty=False
     )

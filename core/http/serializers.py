@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from django.utils.functional import cached_property
 from drf_spectacular.utils import extend_schema_field
@@ -20,6 +21,7 @@ from rest_framework.settings import api_settings
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?", re.ASCII)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 #: Controls but tab and line ends, a lone carriage return, and what turns or hides the text beside
 #: it: directional embeddings, overrides and isolates, zero-width space, the byte order mark.
 _UNSEEN = re.compile(
@@ -144,6 +146,18 @@ class StrictDecimal(serializers.DecimalField):
         if not value.is_finite():
             self.fail("invalid")
         return self.quantize(self.validate_precision(value)) + 0  # no negative zero
+
+
+class StrictUUID(serializers.UUIDField):
+    """An id as we write ids: 36 characters of text, not a number or another spelling."""
+
+    default_error_messages = {"invalid": "Must be an id."}
+
+    def to_internal_value(self, data: Any) -> UUID:
+        """The id."""
+        if not isinstance(data, str) or not _UUID.fullmatch(data):
+            self.fail("invalid", value=data)
+        return UUID(str(data))
 
 
 class StrictJSON(serializers.JSONField):

@@ -166,6 +166,7 @@ def test_rows_that_somebody_holds_are_a_pause(trial):
         thread.join(10)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_deadlock_is_a_pause_for_one_of_the_two(trial):
     users = [accounts.create_user(email=f"{n}@example.org", password=None) for n in (1, 2)]

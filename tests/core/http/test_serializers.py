@@ -1,4 +1,5 @@
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from rest_framework import serializers
@@ -12,6 +13,7 @@ from core.http.serializers import (
     StrictJSON,
     StrictSerializer,
     StrictString,
+    StrictUUID,
     money,
 )
 from tests.core.http.trial import ThingInput
@@ -105,6 +107,15 @@ def test_text_is_text():
     assert StrictString(allow_blank=True).run_validation("") == ""
     kept = StrictString().run_validation(QueryText("x"))
     assert type(kept) is str
+
+
+def test_an_id_is_written_as_we_write_ids():
+    text = "018f4e2a-7b3c-7def-8a01-23456789abcd"
+    assert StrictUUID().run_validation(text) == UUID(text)
+    assert StrictUUID().run_validation(QueryText(text.upper())) == UUID(text)
+    for other in (5, True, None, [], "", "x", text.replace("-", ""), f"{{{text}}}", text[:-1],
+                  f"urn:uuid:{text}", f"{text}\n", text.replace("0", "٠"), 2**128):  # fmt: skip
+        assert refused(StrictUUID(), other)
 
 
 def test_json_is_anything_but_null():

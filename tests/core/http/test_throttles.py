@@ -101,7 +101,7 @@ def test_the_real_counter_counts(redis, valkey_url):
 
 
 def waits(redis, url):
-    """The longest of many counts, and of how many requests were let in."""
+    """How long the slowest of many counts took."""
     redis(url)
     longest = 0.0
     for _ in range(50):
@@ -112,7 +112,7 @@ def waits(redis, url):
 
 
 def test_without_redis_everybody_is_let_in_at_once(redis):
-    assert waits(redis, "redis://127.0.0.1:1/0") < 0.05
+    assert waits(redis, "redis://127.0.0.1:1/0") < 0.15
 
 
 def test_a_redis_that_says_nothing_is_waited_for_50_ms_once(redis):
@@ -120,7 +120,7 @@ def test_a_redis_that_says_nothing_is_waited_for_50_ms_once(redis):
         listening.bind(("127.0.0.1", 0))
         listening.listen(64)
         url = f"redis://127.0.0.1:{listening.getsockname()[1]}/0"
-        assert 0.04 < waits(redis, url) < 0.2
+        assert 0.04 < waits(redis, url) < 0.4
         started = time.perf_counter()
         for _ in range(1000):
             throttles.count(STRICT, "a")
