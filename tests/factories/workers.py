@@ -8,9 +8,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import orjson
 from django.db import connection, transaction
-from django.test import Client
 
 from core import clock
 from core.ids import new_id
@@ -18,6 +16,7 @@ from core.services import accounts, tokens
 from marketplace.models import Job, Task
 from payments.services import ledger
 from tests.factories import marketplace as make
+from tests.factories.callers import Caller
 from workers.models import Assignment, Worker
 from workers.services import claims, hot, judging, onboarding, settlement, submissions
 from workers.services.claims import Nothing
@@ -125,28 +124,6 @@ def copies(task: Task, count: int) -> None:
         )
 
 
-class Api:
-    """Calls over HTTP, through the real routes, with one person's token."""
-
-    def __init__(self, token: str) -> None:
-        self.client = Client(raise_request_exception=False)
-        self.token = token
-
-    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        return self.client.generic(
-            method,
-            f"/api/v1/{path}",
-            b"" if body is None else orjson.dumps(body),
-            content_type="application/json",
-            headers={"authorization": f"Bearer {self.token}", **headers},
-        )
-
-    def get(self, path: str) -> Any:
-        return self.call("GET", path)
-
-    def post(self, path: str, body: Any = None, **headers: str) -> Any:
-        return self.call("POST", path, {} if body is None else body, **headers)
-
-
-def api(who: Person) -> Api:
-    return Api(who.token)
+def api(who: Person) -> Caller:
+    """The worker over HTTP."""
+    return Caller(who.token)

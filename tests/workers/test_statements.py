@@ -18,6 +18,7 @@ from payments import pricing
 from payments.services import rates
 from tests.factories import marketplace as make
 from tests.factories import workers as people
+from tests.factories.callers import Caller
 from workers import statements
 from workers.models import Assignment, WorkerJob
 
@@ -39,7 +40,7 @@ def counted() -> Iterator[list[str]]:
         yield sent
 
 
-def warm(job: Job) -> tuple[people.Person, people.Api]:
+def warm(job: Job) -> tuple[people.Person, Caller]:
     """A worker with a place in the job; the interface is in this process's memory."""
     who = people.person()
     people.answered(job, who)
@@ -50,16 +51,16 @@ def test_a_claim_is_two_statements_with_its_authentication() -> None:
     job = make.live(5)
     _, api = warm(job)
     with counted() as sent:
-        assert api.post(f"jobs/{job.pk}/claim").status_code == 201
+        assert api.post(f"/jobs/{job.pk}/claim").status_code == 201
     assert len(sent) == 2, sent
 
 
 def test_a_submit_is_two_statements_with_its_authentication() -> None:
     job = make.live(5)
     _, api = warm(job)
-    pk = api.post(f"jobs/{job.pk}/claim").json()["id"]
+    pk = api.post(f"/jobs/{job.pk}/claim").json()["id"]
     with counted() as sent:
-        done = api.post(f"assignments/{pk}/submit", {"answer": people.YES})
+        done = api.post(f"/assignments/{pk}/submit", {"answer": people.YES})
     assert done.status_code == 200, done.content
     assert len(sent) == 2, sent
 
@@ -67,9 +68,9 @@ def test_a_submit_is_two_statements_with_its_authentication() -> None:
 def test_a_submit_with_the_next_claim_is_three() -> None:
     job = make.live(5)
     _, api = warm(job)
-    pk = api.post(f"jobs/{job.pk}/claim").json()["id"]
+    pk = api.post(f"/jobs/{job.pk}/claim").json()["id"]
     with counted() as sent:
-        done = api.post(f"assignments/{pk}/submit?next=1", {"answer": people.YES})
+        done = api.post(f"/assignments/{pk}/submit?next=1", {"answer": people.YES})
     assert done.json()["next"]["id"] != pk
     assert len(sent) == 3, sent
 

@@ -15,6 +15,7 @@ from marketplace.models import Annotation
 from workers.models import Assignment
 
 from . import rendering
+from .fields import IdField
 from .shapes import OwnAssignmentBody, OwnAssignmentInFullBody
 
 _READ = Access(scope="work", role="user")
@@ -24,7 +25,7 @@ class AssignmentsQuery(StrictSerializer):
     """Filters of the list."""
 
     state = serializers.ChoiceField(choices=Assignment.State.choices, required=False)
-    job = serializers.UUIDField(required=False)
+    job = IdField(required=False)
 
 
 class AssignmentsView(ApiView):

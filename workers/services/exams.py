@@ -150,6 +150,7 @@ def answer(*, attempt_id: UUID, worker_id: UUID, number: int, answer: Any) -> Fe
                 grade=row.grade,
                 kind=kind,
                 n_classes=labels.n_classes(spec),
+                floor=exam.quality.get("ban_floor"),
             )
             reputation.record_grades([fact], now=now)
         if all(one.answered_at is not None for one in rows):

@@ -82,7 +82,7 @@ def listed(
     return found.annotate(
         rank=Concat(
             _digits(Value(99) - F("priority"), 4),
-            _digits(Value(10**12) - F("base_rate_micros"), 13),
+            _digits(Value(2 * 10**9) - F("base_rate_micros"), 10),
             Cast("id", CharField()),
         )
     )
