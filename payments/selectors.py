@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.db import connection
 from django.db.models import QuerySet, Sum
 
 from payments import pricing
@@ -157,3 +158,29 @@ def topups_of(organization_id: UUID | None) -> QuerySet[Topup]:
 def payouts_of(worker_id: UUID) -> QuerySet[Payout]:
     """A worker's payouts."""
     return Payout.objects.filter(worker_id=worker_id)
+
+
+_LATE = "SELECT extract(epoch FROM core_now() - min({0}))::float8 FROM {1} WHERE {0} <= core_now()"
+
+
+def late_topups() -> float | None:
+    """How many seconds ago the longest-waiting top-up was to be looked at; None when none is."""
+    return _late("next_check_at", "payments_topup")
+
+
+def late_stripe_events() -> float | None:
+    """The same of Stripe's notices."""
+    return _late("next_attempt_at", "payments_stripeevent", "state = 'received'")
+
+
+def late_payouts(*states: str) -> float | None:
+    """The same of payouts in these states."""
+    listed = ", ".join(f"'{Payout.State(state).value}'" for state in states)
+    return _late("next_attempt_at", "payments_payout", f"state IN ({listed})")
+
+
+def _late(column: str, table: str, condition: str = "true") -> float | None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"{_LATE.format(column, table)} AND {condition}")
+        age: float | None = cursor.fetchone()[0]
+        return age

@@ -1,6 +1,7 @@
 """The money plane's sweeps. Each handles a bounded batch and may run zero, one or many times."""
 
 from core.sweeps import sweep
+from payments import selectors
 from payments.services import (
     earnings,
     payout_recovery,
@@ -22,31 +23,51 @@ def release_earnings() -> int:
     return earnings.release_matured()
 
 
-@sweep(name="payments.stripe_events", queue="payouts", every=5)
+@sweep(
+    name="payments.stripe_events",
+    queue="payouts",
+    every=5,
+    oldest_due=selectors.late_stripe_events,
+)
 def work_off_stripe_events() -> int:
     """Read again at Stripe what its notices are about."""
     return stripe_events.sweep()
 
 
-@sweep(name="payments.open_topups", queue="payouts", every=15)
+@sweep(name="payments.open_topups", queue="payouts", every=15, oldest_due=selectors.late_topups)
 def follow_topups() -> int:
     """Look at payment pages that no notice told of, and at fees that are not known yet."""
     return topups.sweep()
 
 
-@sweep(name="payments.review_payouts", queue="payouts", every=10)
+@sweep(
+    name="payments.review_payouts",
+    queue="payouts",
+    every=10,
+    oldest_due=lambda: selectors.late_payouts("requested", "blocked"),
+)
 def review_payouts() -> int:
     """Decide what each new or blocked payout needs."""
     return payout_review.sweep()
 
 
-@sweep(name="payments.send_payouts", queue="payouts", every=10)
+@sweep(
+    name="payments.send_payouts",
+    queue="payouts",
+    every=10,
+    oldest_due=lambda: selectors.late_payouts("approved"),
+)
 def send_payouts() -> int:
     """Send approved payouts."""
     return payout_sending.sweep()
 
 
-@sweep(name="payments.recover_payouts", queue="payouts", every=20)
+@sweep(
+    name="payments.recover_payouts",
+    queue="payouts",
+    every=20,
+    oldest_due=lambda: selectors.late_payouts("sending", "unknown"),
+)
 def recover_payouts() -> int:
     """Find out what became of payouts whose outcome is not known."""
     return payout_recovery.sweep()

@@ -59,7 +59,8 @@ def answer(store: Store, request: Request) -> Answer:
     except HangUp:
         return Answer(0, {}, hangs_up=True)
     finally:
-        store.save()
+        if request.verb != "GET":
+            store.save()
     if replayed:
         headers["idempotent-replayed"] = "true"
     if status >= 500:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from uuid import UUID
 
@@ -145,8 +146,6 @@ def test_forged_stale_and_foreign_notices_change_nothing(
     secret = settings.STRIPE_WEBHOOK_SECRET
     sign = stripe.WebhookSignature.generate_signature_header
     text = notice.body.decode()
-    import time
-
     bad = [
         "",
         "t=1,v1=abc",
@@ -250,3 +249,19 @@ def test_a_payment_of_another_amount_is_credited_by_nobody(
     assert wallets.balance(acme) == 0
     assert [one.kind for one in reconcile.run().breaks] == ["missing_here", "missing_here"]
     assert money.balance(ledger.requester_balance(acme), "USD") == 0
+
+
+@pytest.mark.slow
+def test_the_notice_comes_over_the_wire(
+    live_server: Any, settings: Any, manager: callers.Caller, acme: UUID
+) -> None:
+    place = f"{live_server.url}/api/v1/stripe/webhook"
+    with FakeStripe(webhook_url=place, webhook_secret=settings.STRIPE_WEBHOOK_SECRET) as fake:
+        settings.STRIPE_API_BASE = fake.url
+        pay(begun(manager))
+        for _ in range(100):
+            if StripeEvent.objects.filter(type="checkout.session.completed").exists():
+                break
+            time.sleep(0.1)
+        stripe_events.sweep()
+    assert wallets.balance(acme) == 100_000_000

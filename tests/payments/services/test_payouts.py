@@ -271,3 +271,26 @@ def test_notices_of_nothing_of_ours_are_ignored_and_failures_are_tried_again(
     stripe_events.sweep()
     assert StripeEvent.objects.get(pk=ours.pk).state == "done"
     assert money.balance(ledger.worker_available(worker), "USD") == 0
+
+
+def test_what_waits_too_long_can_be_seen(fake_stripe: FakeStripe) -> None:
+    from core import sweeps
+    from payments import selectors
+
+    assert selectors.late_payouts("requested", "blocked") is None
+    worker = make.earner().worker_id
+    payouts.request(worker_id=worker, by=worker)
+    event("invoice.paid", "in_1")
+    make.later(minutes=10)
+    ages = [
+        selectors.late_payouts("requested", "blocked"),
+        selectors.late_stripe_events(),
+        selectors.late_topups(),
+    ]
+    assert [age is not None and 600 <= age < 660 for age in ages] == [True, True, False]
+    ours = [one for name, one in sweeps.registry().items() if name.startswith("payments.")]
+    assert len(ours) == 6
+    for one in ours:
+        assert one.oldest_due is not None
+        one.oldest_due()
+        assert one.run() >= 0
