@@ -22,16 +22,20 @@ PAGE = 200
 FIELDS_CAP = 200
 
 
-# By the index of decided tasks: the work is the same however deep the page and however many tasks
-# are still open.
+# The page of tasks first, by the index of decided ones: each has one current resolution. Joined all
+# at once, the planner merges by walking every resolution before the page.
 _PAGE = """
+WITH page AS MATERIALIZED (
+    SELECT id, external_id, data, state FROM marketplace_task
+    WHERE job_id = %(job)s AND state IN ('resolved', 'escalated') AND id > %(after)s
+    ORDER BY id LIMIT %(limit)s
+)
 SELECT t.id, t.external_id, t.data::text, t.state, r.value::text, r.confidence, r.rule,
     r.votes::text, r.is_escalated, r.round, r.interface_id, i.version, i.kind, r.created_at
-FROM marketplace_task t
+FROM page t
 JOIN marketplace_resolution r ON r.task_id = t.id AND r.is_current
 JOIN marketplace_interface i ON i.id = r.interface_id
-WHERE t.job_id = %(job)s AND t.state IN ('resolved', 'escalated') AND t.id > %(after)s
-ORDER BY t.id LIMIT %(limit)s
+ORDER BY t.id
 """
 _FIRST = UUID(int=0)
 

@@ -388,7 +388,7 @@ def test_a_deep_page_costs_no_more_than_the_first_one() -> None:
         values = {"job": job.pk, "after": UUID(int=after), "limit": 50}
         with connection.cursor() as cursor:
             cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {results._PAGE}", values)
-            (plan,) = json.loads(cursor.fetchone()[0])
+            ((plan,),) = cursor.fetchone()
         return int(plan["Plan"]["Shared Hit Blocks"] + plan["Plan"]["Shared Read Blocks"])
 
     blocks(0)
