@@ -136,6 +136,7 @@ def stores(tmp_path_factory):
         "REDIS_URL": valkey.url(site),
         "PROMETHEUS_MULTIPROC_DIR": str(tmp_path_factory.mktemp("metrics")),
         "MEDIA_ROOT": str(tmp_path_factory.mktemp("media")),
+        "STATIC_ROOT": str(tmp_path_factory.mktemp("static")),
     }
     with psycopg.connect(postgres.url(site, "postgres"), autocommit=True) as server:
         server.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
@@ -192,6 +193,24 @@ def until(condition, process, log, seconds=60):
         time.sleep(0.2)
 
 
+def collect_static_files(stores):
+    """As the image's build does."""
+    text = (CHECKOUT / "Dockerfile").read_text()
+    settings, command = re.findall(
+        r"^RUN DJANGO_SETTINGS_MODULE=(\S+) python (.+)$", text, re.MULTILINE
+    )[0]
+    done = subprocess.run(
+        [sys.executable, *command.split()],
+        cwd=CHECKOUT, capture_output=True, text=True, check=False,
+        env={
+            "PATH": os.environ["PATH"],
+            "DJANGO_SETTINGS_MODULE": settings,
+            "STATIC_ROOT": stores["STATIC_ROOT"],
+        },
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
 def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -200,7 +219,8 @@ def free_port():
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("compose")
-def test_the_migration_runs_and_web_serves_under_production_settings(run):
+def test_the_migration_runs_and_web_serves_under_production_settings(run, stores):
+    collect_static_files(stores)
     run("migrate", wait=True)
     port = free_port()
     process, log = run("web", port=port)
