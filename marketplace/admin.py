@@ -43,7 +43,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     #: Fields that an id in the search box is looked up in, by their indexes.
     id_fields: ClassVar[tuple[str, ...]] = ("pk",)
     # Django shows the search box only where there is a field to search.
-    search_fields: Any = ("pk",)
+    search_fields = ("pk",)
     search_help_text = "An id"
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -126,8 +126,8 @@ class JobAdmin(ReadOnlyAdmin):
 
 
 def _admin(request: HttpRequest) -> UUID:
-    pk: UUID = request.user.pk
-    return pk
+    assert request.user.pk is not None  # the admin's pages are for those who are signed in
+    return request.user.pk
 
 
 @admin.register(Task)

@@ -17,6 +17,7 @@ from core.http.serializers import StrictBoolean, StrictSerializer, StrictString
 from core.http.views import Access, ApiView
 from marketplace.api import delivery_shapes as shapes
 from marketplace.api import rendering
+from marketplace.api.requesters import RequesterView
 from marketplace.exports import formats
 from marketplace.exports.rows import utc
 from marketplace.models import Export
@@ -42,7 +43,7 @@ class FileQuery(StrictSerializer):
     signature = StrictString(max_length=200)
 
 
-class ExportList(ApiView):
+class ExportList(RequesterView):
     """The exports of a job."""
 
     access = {
@@ -54,14 +55,14 @@ class ExportList(ApiView):
 
     def get(self, request: Request, job: UUID) -> Response:
         """List a job's exports."""
-        found = rendering.own_job(self.caller.organization_id, job)
+        found = rendering.own_job(self.requester_id, job)
         return self.page(Export.objects.filter(job=found), render, order="-id")
 
     def post(self, request: Request, job: UUID) -> Response:
         """Ask for a file of the job's results."""
         body = self.body(ExportInput)
         export = exports.create(
-            job=rendering.own_job(self.caller.organization_id, job),
+            job=rendering.own_job(self.requester_id, job),
             format_name=body["format"],
             options=body.get("options"),
             by=self.caller.user_id,
@@ -69,7 +70,7 @@ class ExportList(ApiView):
         return Response(render(export), status=201)
 
 
-class ExportDetail(ApiView):
+class ExportDetail(RequesterView):
     """One export."""
 
     access = {"GET": Access(scope="jobs:read", role="viewer")}
@@ -77,9 +78,7 @@ class ExportDetail(ApiView):
 
     def get(self, request: Request, export: UUID) -> Response:
         """Tell how far an export is; link to its file when it is done."""
-        found = Export.objects.filter(
-            id=export, organization_id=self.caller.organization_id
-        ).first()
+        found = Export.objects.filter(id=export, organization_id=self.requester_id).first()
         if found is None:
             raise NotFound("There is no such export.")
         shown = render(found)

@@ -7,14 +7,15 @@ from uuid import UUID
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.http.views import Access, ApiView
+from core.http.views import Access
 from marketplace.api import intake, rendering, shapes
+from marketplace.api.requesters import RequesterView
 from marketplace.imports import extended
 from marketplace.models import GoldAnswer
 from marketplace.services import gold, predictions
 
 
-class GoldView(ApiView):
+class GoldView(RequesterView):
     """Tasks with known answers; in an exam, its questions."""
 
     access = {"GET": Access(scope="jobs:read", role="manager"), "POST": intake.ACCESS}
@@ -24,13 +25,13 @@ class GoldView(ApiView):
 
     def get(self, request: Request, job: UUID) -> Response:
         """The known answers, a page at a time."""
-        row = rendering.own_job(self.caller.organization_id, job)
+        row = rendering.own_job(self.requester_id, job)
         found = GoldAnswer.objects.filter(task__job=row).select_related("task")
         return self.page(found, rendering.gold, order="task_id")
 
     def post(self, request: Request, job: UUID) -> Response:
         """Add rows of `data` and `answer`; repeatable by external id."""
-        row = rendering.own_job(self.caller.organization_id, job)
+        row = rendering.own_job(self.requester_id, job)
         query = self.query(intake.UploadQuery)
         with intake.spooled(request) as upload:
             found = gold.add(
@@ -42,7 +43,7 @@ class GoldView(ApiView):
         return Response(intake.render(found))
 
 
-class PredictionsView(ApiView):
+class PredictionsView(RequesterView):
     """What models say of the job's tasks."""
 
     access = {"POST": intake.ACCESS}
@@ -52,7 +53,7 @@ class PredictionsView(ApiView):
 
     def post(self, request: Request, job: UUID) -> Response:
         """Rows of `external_id` or `task`, `value`, `model_version` and `score`."""
-        row = rendering.own_job(self.caller.organization_id, job)
+        row = rendering.own_job(self.requester_id, job)
         query = self.query(intake.UploadQuery)
         with intake.spooled(request) as upload:
             found = predictions.add(

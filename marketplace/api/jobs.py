@@ -9,7 +9,6 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core import errors
 from core.http.serializers import (
     StrictBoolean,
     StrictDecimal,
@@ -18,8 +17,9 @@ from core.http.serializers import (
     StrictSerializer,
     StrictString,
 )
-from core.http.views import Access, ApiView
+from core.http.views import Access
 from marketplace.api import rendering, shapes
+from marketplace.api.requesters import RequesterView
 from marketplace.models import Job
 from marketplace.services import jobs
 from payments.services import escrow
@@ -130,7 +130,7 @@ def render_all(rows: list[Job]) -> list[dict[str, Any]]:
     return [rendering.job(row, summaries.get(row.pk)) for row in rows]
 
 
-class JobsView(ApiView):
+class JobsView(RequesterView):
     """The requester's jobs."""
 
     access = {"GET": READ, "POST": WRITE}
@@ -141,26 +141,23 @@ class JobsView(ApiView):
     def get(self, request: Request) -> Response:
         """Newest first, a page at a time."""
         query = self.query(JobsQuery)
-        found = Job.objects.of(self.caller.organization_id).select_related("interface", "stats")
+        found = Job.objects.of(self.requester_id).select_related("interface", "stats")
         if "state" in query:
             found = found.filter(state=query["state"])
         return self.page_of(found, render_all, order="-id")
 
     def post(self, request: Request) -> Response:
         """A new draft."""
-        organization_id = self.caller.organization_id
-        if organization_id is None:
-            raise errors.Forbidden("Only a requester has jobs.")
         made = jobs.create_draft(
-            organization_id=organization_id, fields=self.body(JobCreate), by=self.caller.user_id
+            organization_id=self.requester_id, fields=self.body(JobCreate), by=self.caller.user_id
         )
         return respond(made, status=201)
 
 
-class _OwnJobView(ApiView):
+class _OwnJobView(RequesterView):
     def job(self, pk: UUID) -> Job:
         """The caller's job. Raises NotFound."""
-        return rendering.own_job(self.caller.organization_id, pk)
+        return rendering.own_job(self.requester_id, pk)
 
 
 class JobView(_OwnJobView):

@@ -17,6 +17,7 @@ from core.http.errors import TooLarge
 from core.http.serializers import StrictSerializer, StrictString
 from core.http.views import Access, ApiView
 from marketplace.api import rendering, shapes
+from marketplace.api.requesters import RequesterView
 from marketplace.models import Media
 from marketplace.services import media as media_files
 
@@ -30,7 +31,7 @@ class FileQuery(StrictSerializer):
     signature = StrictString(max_length=200)
 
 
-class MediaList(ApiView):
+class MediaList(RequesterView):
     """The requester's files."""
 
     access = {
@@ -46,20 +47,17 @@ class MediaList(ApiView):
 
     def get(self, request: Request) -> Response:
         """Newest first."""
-        found = Media.objects.filter(organization_id=self.caller.organization_id)
+        found = Media.objects.filter(organization_id=self.requester_id)
         return self.page(found, rendering.media, order="-id")
 
     def post(self, request: Request) -> Response:
         """Take in one `file`: the answer says what it is and, of sound, how long it plays."""
-        organization_id = self.caller.organization_id
-        if organization_id is None:
-            raise errors.Forbidden("Only a requester has files.")
         self._require_size(request)
         file = request.FILES.get("file")
         if file is None or len(request.FILES) + len(request.data) != 1 + len(request.FILES):
             raise errors.Invalid("One file is needed.", errors={"file": ["Send one file."]})
         made = media_files.upload(
-            organization_id=organization_id, chunks=file.chunks(), by=self.caller.user_id
+            organization_id=self.requester_id, chunks=file.chunks(), by=self.caller.user_id
         )
         return Response(rendering.media(made), status=201)
 
@@ -71,7 +69,7 @@ class MediaList(ApiView):
             raise TooLarge(f"A file has at most {media_files.SIZE_CAP // 1024 // 1024} MiB.")
 
 
-class MediaDetail(ApiView):
+class MediaDetail(RequesterView):
     """One file."""
 
     access = {"GET": Access(scope="jobs:read", role="viewer")}
@@ -79,7 +77,7 @@ class MediaDetail(ApiView):
 
     def get(self, request: Request, media: UUID) -> Response:
         """What the file is."""
-        found = Media.objects.filter(pk=media, organization_id=self.caller.organization_id).first()
+        found = Media.objects.filter(pk=media, organization_id=self.requester_id).first()
         if found is None:
             raise errors.NotFound("There is no such file.")
         shown = rendering.media(found)

@@ -20,8 +20,9 @@ from core.http.serializers import (
     StrictSerializer,
     StrictString,
 )
-from core.http.views import Access, ApiView
+from core.http.views import Access
 from marketplace.api import shapes
+from marketplace.api.requesters import RequesterView
 from marketplace.models import Qualification
 from marketplace.services import qualifications
 
@@ -62,7 +63,7 @@ class QualificationsQuery(StrictSerializer):
     active = serializers.ChoiceField(choices=["0", "1"], required=False)
 
 
-class QualificationsView(ApiView):
+class QualificationsView(RequesterView):
     """The qualifications that the requester's jobs may ask for."""
 
     access = {
@@ -79,8 +80,7 @@ class QualificationsView(ApiView):
     def get(self, request: Request) -> Response:
         """The requester's own and the market's; newest first."""
         found = Qualification.objects.filter(organization=None)
-        if self.caller.organization_id is not None:
-            found |= Qualification.objects.filter(organization_id=self.caller.organization_id)
+        found |= Qualification.objects.filter(organization_id=self.requester_id)
         query = self.query(QualificationsQuery)
         if "active" in query:
             found = found.filter(is_active=query["active"] == "1")
@@ -88,18 +88,15 @@ class QualificationsView(ApiView):
 
     def post(self, request: Request) -> Response:
         """Define one that an exam of yours earns."""
-        organization_id = self.caller.organization_id
-        if organization_id is None:
-            raise errors.Forbidden("Only a requester defines qualifications.")
         made = qualifications.create(
-            organization_id=organization_id,
+            organization_id=self.requester_id,
             by=self.caller.user_id,
             **_terms(self.body(QualificationInput)),
         )
         return Response(render(made), status=201)
 
 
-class QualificationView(ApiView):
+class QualificationView(RequesterView):
     """One qualification."""
 
     access = {
@@ -127,11 +124,7 @@ class QualificationView(ApiView):
         return Response(render(changed))
 
     def _own(self, pk: UUID) -> Qualification:
-        found = None
-        if self.caller.organization_id is not None:
-            found = Qualification.objects.filter(
-                pk=pk, organization_id=self.caller.organization_id
-            ).first()
+        found = Qualification.objects.filter(pk=pk, organization_id=self.requester_id).first()
         if found is None:
             raise errors.NotFound("There is no such qualification.")
         return found

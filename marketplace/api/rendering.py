@@ -13,7 +13,7 @@ from marketplace.services.estimates import Cost, JobQuote
 from payments.services.escrow import EscrowSummary
 
 
-def own_job(organization_id: UUID | None, pk: UUID) -> Job:
+def own_job(organization_id: UUID, pk: UUID) -> Job:
     """The caller's job with its interface and figures. Raises NotFound."""
     found = (
         Job.objects.of(organization_id).select_related("interface", "stats").filter(pk=pk).first()
@@ -23,7 +23,7 @@ def own_job(organization_id: UUID | None, pk: UUID) -> Job:
     return found
 
 
-def own_task(organization_id: UUID | None, pk: UUID) -> Task:
+def own_task(organization_id: UUID, pk: UUID) -> Task:
     """A task of one of the caller's jobs. Raises NotFound."""
     found = Task.objects.of(organization_id).filter(pk=pk).first()
     if found is None:

@@ -10,8 +10,9 @@ from rest_framework.response import Response
 
 from core import errors
 from core.http.serializers import StrictInteger, StrictSerializer, StrictString
-from core.http.views import Access, ApiView
+from core.http.views import Access
 from marketplace.api import rendering, results_stream, shapes
+from marketplace.api.requesters import RequesterView
 from marketplace.exports import results
 
 PAGE_CAP = 200
@@ -33,7 +34,7 @@ def _after(text: str | None) -> UUID | None:
         raise errors.Invalid("Not a cursor of ours.", errors={"after": ["Unknown."]}) from problem
 
 
-class ResultsView(ApiView):
+class ResultsView(RequesterView):
     """A job's results."""
 
     access = {"GET": Access(scope="jobs:read", role="viewer")}
@@ -42,7 +43,7 @@ class ResultsView(ApiView):
 
     def get(self, request: Request, job: UUID) -> HttpResponseBase:
         """In order of task; with `Accept: application/x-ndjson` all of them, line by line."""
-        row = rendering.own_job(self.caller.organization_id, job)
+        row = rendering.own_job(self.requester_id, job)
         query = self.query(ResultsQuery)
         after = _after(query.get("after"))
         if results_stream.CONTENT_TYPE in request.headers.get("Accept", ""):

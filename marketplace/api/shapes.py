@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rest_framework import serializers
 
 
@@ -119,7 +121,7 @@ class RejectedShape(serializers.Serializer):
     """A row that was not taken, by its line in the file."""
 
     row = serializers.IntegerField()
-    errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
+    errors: Any = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
 
 
 class ImportShape(serializers.Serializer):
@@ -159,7 +161,7 @@ class TaskShape(serializers.Serializer):
     external_id = serializers.CharField(allow_null=True)
     role = serializers.CharField()
     state = serializers.CharField()
-    data = serializers.JSONField()
+    data: Any = serializers.JSONField()
     media = serializers.JSONField()
     units = serializers.CharField()
     wanted = serializers.IntegerField()
@@ -174,7 +176,7 @@ class GoldShape(serializers.Serializer):
 
     id = serializers.UUIDField()
     external_id = serializers.CharField(allow_null=True)
-    data = serializers.JSONField()
+    data: Any = serializers.JSONField()
     media = serializers.JSONField()
     answer = serializers.JSONField()
     explanation = serializers.CharField()
@@ -201,7 +203,7 @@ class ResultShape(serializers.Serializer):
 
     task = serializers.UUIDField()
     external_id = serializers.CharField(allow_null=True)
-    data = serializers.JSONField()
+    data: Any = serializers.JSONField()
     value = serializers.JSONField(allow_null=True)
     confidence = serializers.FloatField(allow_null=True)
     rule = serializers.CharField()
@@ -217,7 +219,7 @@ class ResultShape(serializers.Serializer):
 class ResultsPage(serializers.Serializer):
     """``next`` is null on the last page."""
 
-    data = ResultShape(many=True)
+    data: Any = ResultShape(many=True)
     next = serializers.CharField(allow_null=True)
 
 

@@ -10,8 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.http.serializers import StrictInteger, StrictJSON, StrictSerializer, StrictString
-from core.http.views import Access, ApiView
+from core.http.views import Access
 from marketplace.api import intake, rendering, shapes
+from marketplace.api.requesters import RequesterView
 from marketplace.imports import rows
 from marketplace.models import Resolution, Task
 from marketplace.services import decisions, tasks
@@ -44,7 +45,7 @@ def _current(task_ids: list[UUID]) -> dict[UUID, Resolution]:
     return {one.task_id: one for one in found}
 
 
-class TasksView(ApiView):
+class TasksView(RequesterView):
     """A job's tasks."""
 
     access = {"GET": READ, "POST": intake.ACCESS}
@@ -54,7 +55,7 @@ class TasksView(ApiView):
 
     def get(self, request: Request, job: UUID) -> Response:
         """In order of id, a page at a time, with what was concluded."""
-        row = rendering.own_job(self.caller.organization_id, job)
+        row = rendering.own_job(self.requester_id, job)
         query = self.query(TasksQuery)
         found = Task.objects.filter(job=row)
         for name in ("state", "role", "external_id"):
@@ -69,7 +70,7 @@ class TasksView(ApiView):
 
     def post(self, request: Request, job: UUID) -> Response:
         """Import NDJSON or CSV of any size; repeatable by external id."""
-        row = rendering.own_job(self.caller.organization_id, job)
+        row = rendering.own_job(self.requester_id, job)
         query = self.query(intake.UploadQuery)
         with intake.spooled(request) as upload:
             found = tasks.import_rows(
@@ -81,7 +82,7 @@ class TasksView(ApiView):
         return Response(intake.render(found))
 
 
-class TaskView(ApiView):
+class TaskView(RequesterView):
     """One task."""
 
     access = {"GET": READ}
@@ -89,11 +90,11 @@ class TaskView(ApiView):
 
     def get(self, request: Request, task: UUID) -> Response:
         """The task with what was concluded."""
-        row = rendering.own_task(self.caller.organization_id, task)
+        row = rendering.own_task(self.requester_id, task)
         return Response(rendering.task(row, _current([row.pk]).get(row.pk)))
 
 
-class AdjudicateView(ApiView):
+class AdjudicateView(RequesterView):
     """Decide a task that the crowd could not."""
 
     access = {"POST": Access(scope="jobs:write", role="manager", idempotency="natural")}
@@ -102,13 +103,13 @@ class AdjudicateView(ApiView):
 
     def post(self, request: Request, task: UUID) -> Response:
         """The answer given here is the task's; the votes stay as they were."""
-        row = rendering.own_task(self.caller.organization_id, task)
+        row = rendering.own_task(self.requester_id, task)
         body = self.body(AdjudicateInput)
         made = decisions.adjudicate(task=row, answer=body["answer"], by=self.caller.user_id)
         return Response(rendering.resolved(made))
 
 
-class ReopenView(ApiView):
+class ReopenView(RequesterView):
     """Ask for more answers to a decided task."""
 
     access = {"POST": Access(scope="jobs:write", role="manager", idempotency="ordinary")}
@@ -117,7 +118,7 @@ class ReopenView(ApiView):
 
     def post(self, request: Request, task: UUID) -> Response:
         """A new round by other workers, out of the job's budget; the old result is history."""
-        row = rendering.own_task(self.caller.organization_id, task)
+        row = rendering.own_task(self.requester_id, task)
         body = self.body(ReopenInput)
         opened = decisions.reopen(task=row, answers=body.get("answers"), by=self.caller.user_id)
         return Response(rendering.task(opened, None))

@@ -12,8 +12,9 @@ from rest_framework.response import Response
 
 from core.errors import NotFound
 from core.http.serializers import StrictBoolean, StrictSerializer, StrictString
-from core.http.views import Access, ApiView
+from core.http.views import Access
 from marketplace.api import delivery_shapes as shapes
+from marketplace.api.requesters import RequesterView
 from marketplace.exports.rows import utc
 from marketplace.gateways import outbound
 from marketplace.models import WebhookDelivery, WebhookEndpoint
@@ -55,13 +56,13 @@ class DeliveriesQuery(StrictSerializer):
     state = serializers.ChoiceField(WebhookDelivery.State.choices, required=False)
 
 
-class EndpointView(ApiView):
+class EndpointView(RequesterView):
     """What the views below share: whose endpoint it is."""
 
     def found(self, endpoint_id: UUID) -> WebhookEndpoint:
         """Get the caller's endpoint; others' look absent."""
         found = WebhookEndpoint.objects.filter(
-            id=endpoint_id, organization_id=self.caller.organization_id, deleted_at=None
+            id=endpoint_id, organization_id=self.requester_id, deleted_at=None
         ).first()
         if found is None:
             raise NotFound("There is no such endpoint.")
@@ -88,16 +89,13 @@ class EndpointList(EndpointView):
 
     def get(self, request: Request) -> Response:
         """List the endpoints."""
-        rows = WebhookEndpoint.objects.filter(
-            organization_id=self.caller.organization_id, deleted_at=None
-        )
+        rows = WebhookEndpoint.objects.filter(organization_id=self.requester_id, deleted_at=None)
         return self.page(rows, render)
 
     def post(self, request: Request) -> Response:
         """Make an endpoint; its secret is shown this once."""
-        assert self.caller.organization_id is not None
         endpoint = webhooks.create(
-            organization_id=self.caller.organization_id,
+            organization_id=self.requester_id,
             by=self.caller.user_id,
             **self.body(EndpointInput),
         )

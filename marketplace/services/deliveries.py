@@ -115,7 +115,8 @@ def delay(attempts: int) -> float:
 def _take() -> list[_Call]:
     with transaction.atomic(durable=True):
         with connection.cursor() as cursor:
-            cursor.execute(_TAKE, {"lease": LEASE, "per_endpoint": PER_ENDPOINT, "batch": BATCH})
+            lease: Any = LEASE
+            cursor.execute(_TAKE, {"lease": lease, "per_endpoint": PER_ENDPOINT, "batch": BATCH})
             taken = cursor.fetchall()
         endpoints = WebhookEndpoint.objects.in_bulk({row[1] for row in taken})
     secrets = {key: tuple(webhooks.signing_secrets(one)) for key, one in endpoints.items()}

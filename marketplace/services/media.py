@@ -104,10 +104,9 @@ def opened(*, media_id: UUID, signature: str) -> Media:
     return found
 
 
-def read(found: Media) -> BinaryIO:
+def read(found: Media) -> File[bytes]:
     """The file itself, out of the storage; the caller closes it."""
-    file: BinaryIO = default_storage.open(found.stored_name, "rb")
-    return file
+    return default_storage.open(found.stored_name, "rb")
 
 
 def _spool(chunks: Iterable[bytes], file: BinaryIO) -> tuple[bytes, int]:

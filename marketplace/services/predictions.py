@@ -91,7 +91,7 @@ def add(
 
 
 def _enter(job: Job, rows: list[_Row], rejections: Rejections) -> tuple[int, int]:
-    parameters = {
+    parameters: dict[str, Any] = {
         "job": job.pk,
         "interface": job.interface_id,
         "now": clock.now(),

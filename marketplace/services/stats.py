@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -93,7 +94,8 @@ def record_pace(*, job_id: UUID, median_seconds: float | None, accepted: int) ->
 def refresh(*, limit: int = 50) -> int:
     """Sweep: count the jobs whose figures are old. Returns how many were counted."""
     with connection.cursor() as cursor:
-        cursor.execute(_DUE, {"large": LARGE, "slow": FRESH_LARGE, "fast": FRESH, "limit": limit})
+        values: dict[str, Any] = {"slow": FRESH_LARGE, "fast": FRESH}
+        cursor.execute(_DUE, {"large": LARGE, "limit": limit, **values})
         ids = [row[0] for row in cursor.fetchall()]
     for job_id in ids:
         recount(job_id=job_id)
