@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
 
 from core import clock
 from marketplace.models import Job
@@ -18,9 +18,13 @@ from workers.models import Assignment, Worker
 BATCH = 500
 PROVEN_AFTER = 20  # accepted answers after which a worker's hold is the shorter one
 
+# A probe for each running job, however much waits in one of them.
 _DUE_JOBS = """
-    SELECT DISTINCT job_id FROM workers_assignment
-    WHERE state = 'submitted' AND judged_at IS NOT NULL AND settle_after <= core_now()
+    SELECT j.id FROM marketplace_job j
+    WHERE j.state IN ('live', 'paused', 'suspended', 'closing') AND EXISTS (
+        SELECT 1 FROM workers_assignment a
+        WHERE a.job_id = j.id AND a.state = 'submitted' AND a.judged_at IS NOT NULL
+          AND a.settle_after <= core_now())
     LIMIT 50
 """
 
@@ -30,6 +34,17 @@ _DUE = """
       AND settle_after <= core_now()
     ORDER BY settle_after LIMIT %s
     FOR UPDATE SKIP LOCKED
+"""
+
+# In order of id, so that two batches of different jobs cannot wait for each other.
+_COUNT = """
+    WITH found AS MATERIALIZED (
+        SELECT w.user_id, g.n FROM unnest(%(ids)s::uuid[], %(counts)s::int[]) AS g(id, n)
+        JOIN workers_worker w ON w.user_id = g.id
+        ORDER BY w.user_id FOR NO KEY UPDATE OF w
+    )
+    UPDATE workers_worker w SET accepted_count = w.accepted_count + found.n
+    FROM found WHERE w.user_id = found.user_id
 """
 
 
@@ -73,14 +88,9 @@ def settle_job(*, job_id: UUID, limit: int = BATCH) -> int:
 
 def count_accepted(rows: Sequence[Assignment]) -> None:
     """Add accepted answers to their workers' counts."""
-    counts: dict[UUID, int] = {}
-    for row in rows:
-        counts[row.worker_id] = counts.get(row.worker_id, 0) + 1
-    # In id order, so that two batches of different jobs cannot wait for each other.
-    for worker_id in sorted(counts):
-        Worker.objects.filter(pk=worker_id).update(
-            accepted_count=F("accepted_count") + counts[worker_id]
-        )
+    counts = Counter(row.worker_id for row in rows)
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNT, {"ids": list(counts), "counts": list(counts.values())})
 
 
 def accepted_work(
