@@ -113,10 +113,14 @@ WITH over AS (
         SELECT o.assignment_id FROM workers_offer o
         WHERE o.worker_id = v.worker_id ORDER BY o.id DESC LIMIT 1
     ) last
-    LEFT JOIN workers_assignment a ON a.id = last.assignment_id
+    LEFT JOIN LATERAL (
+        SELECT a.state, a.submitted_at, a.returned_at, a.expired_at
+        FROM workers_assignment a WHERE a.id = last.assignment_id OFFSET 0
+    ) a ON true
     WHERE v.is_busy AND a.state IS DISTINCT FROM 'claimed'
       AND NOT EXISTS (
-          SELECT 1 FROM workers_offer o WHERE o.worker_id = v.worker_id AND o.state = 'offered')
+          SELECT 1 FROM workers_offer o WHERE o.worker_id = v.worker_id AND o.state = 'offered'
+          OFFSET 0)  -- an index probe for each row, never a join over all
     LIMIT %s
     FOR UPDATE OF v SKIP LOCKED
 )

@@ -94,7 +94,9 @@ WHERE NOT v.is_busy AND v.until > core_now()
 GROUP BY 1
 """
 
-# The lock is taken on the rows chosen, and whether they are idle is looked at again under it.
+# The lock is taken on the rows chosen, and whether they are idle is looked at again under it. OFFSET
+# 0 keeps the questions index probes for each row looked at: as joins they would hang on statistics,
+# and who is idle changes faster than those.
 _IDLE = """
 WITH fit AS MATERIALIZED (
     SELECT v.worker_id, v.idle_since, w.accepted_count < %(newcomer_below)s AS is_newcomer,
@@ -116,16 +118,18 @@ WITH fit AS MATERIALIZED (
               SELECT 1 FROM workers_grant g
               WHERE g.worker_id = v.worker_id AND g.qualification_id = q.id
                 AND g.revoked_at IS NULL
-                AND (g.expires_at IS NULL OR g.expires_at > core_now())))
+                AND (g.expires_at IS NULL OR g.expires_at > core_now())
+              OFFSET 0))
       AND NOT EXISTS (
           SELECT 1 FROM workers_offerplace p
-          WHERE p.worker_id = v.worker_id AND p.job_id = %(job)s AND p.rest_until > core_now())
+          WHERE p.worker_id = v.worker_id AND p.job_id = %(job)s AND p.rest_until > core_now()
+          OFFSET 0)
       AND NOT EXISTS (
           SELECT 1 FROM workers_assignment a
-          WHERE a.worker_id = v.worker_id AND a.state = 'claimed')
+          WHERE a.worker_id = v.worker_id AND a.state = 'claimed' OFFSET 0)
       AND NOT EXISTS (
           SELECT 1 FROM core_membership m
-          WHERE m.user_id = v.worker_id AND m.organization_id = %(organization)s)
+          WHERE m.user_id = v.worker_id AND m.organization_id = %(organization)s OFFSET 0)
 ),
 ranked AS (
     SELECT worker_id, is_newcomer, row_number() OVER (ORDER BY score DESC, worker_id) AS place,
