@@ -8,6 +8,8 @@ from marketplace.services import stats
 
 #: The newest claims of a job that are looked at, and the fewest accepted answers that say anything.
 WINDOW, EVIDENCE = 1000, 5
+#: Seconds that an answer takes at least, for what is worked out from them.
+LEAST = 0.1
 
 # Seconds from the claim to the answer, never more than the time limit: who goes away for a while
 # does not make the work slow.
@@ -43,7 +45,7 @@ def measure(*, jobs: int = 200) -> int:
         rows = cursor.fetchall()
     changed = 0
     for job_id, median, accepted, median_before, accepted_before in rows:
-        seconds = None if accepted < EVIDENCE else round(float(median), 1)
+        seconds = None if accepted < EVIDENCE else round(max(float(median), LEAST), 1)
         if (seconds, accepted) != (median_before, accepted_before):
             stats.record_pace(job_id=job_id, median_seconds=seconds, accepted=accepted)
             changed += 1
