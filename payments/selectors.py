@@ -163,23 +163,24 @@ def payouts_of(worker_id: UUID) -> QuerySet[Payout]:
 _LATE = "SELECT extract(epoch FROM core_now() - min({0}))::float8 FROM {1} WHERE {0} <= core_now()"
 
 
-def late_topups() -> float | None:
+def oldest_topup() -> float | None:
     """How many seconds ago the longest-waiting top-up was to be looked at; None when none is."""
-    return _late("next_check_at", "payments_topup")
+    return oldest_row("next_check_at", "payments_topup")
 
 
-def late_stripe_events() -> float | None:
+def oldest_stripe_event() -> float | None:
     """The same of Stripe's notices."""
-    return _late("next_attempt_at", "payments_stripeevent", "state = 'received'")
+    return oldest_row("next_attempt_at", "payments_stripeevent", "state = 'received'")
 
 
-def late_payouts(*states: str) -> float | None:
+def oldest_payout(*states: str) -> float | None:
     """The same of payouts in these states."""
     listed = ", ".join(f"'{Payout.State(state).value}'" for state in states)
-    return _late("next_attempt_at", "payments_payout", f"state IN ({listed})")
+    return oldest_row("next_attempt_at", "payments_payout", f"state IN ({listed})")
 
 
-def _late(column: str, table: str, condition: str = "true") -> float | None:
+def oldest_row(column: str, table: str, condition: str = "true") -> float | None:
+    """How many seconds ago the longest-waiting row of a table was due; None when none is."""
     with connection.cursor() as cursor:
         cursor.execute(f"{_LATE.format(column, table)} AND {condition}")
         age: float | None = cursor.fetchone()[0]

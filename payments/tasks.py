@@ -27,14 +27,14 @@ def release_earnings() -> int:
     name="payments.stripe_events",
     queue="payouts",
     every=5,
-    oldest_due=selectors.late_stripe_events,
+    oldest_due=selectors.oldest_stripe_event,
 )
 def work_off_stripe_events() -> int:
     """Read again at Stripe what its notices are about."""
     return stripe_events.sweep()
 
 
-@sweep(name="payments.open_topups", queue="payouts", every=15, oldest_due=selectors.late_topups)
+@sweep(name="payments.open_topups", queue="payouts", every=15, oldest_due=selectors.oldest_topup)
 def follow_topups() -> int:
     """Look at payment pages that no notice told of, and at fees that are not known yet."""
     return topups.sweep()
@@ -44,7 +44,7 @@ def follow_topups() -> int:
     name="payments.review_payouts",
     queue="payouts",
     every=10,
-    oldest_due=lambda: selectors.late_payouts("requested", "blocked"),
+    oldest_due=lambda: selectors.oldest_payout("requested", "blocked"),
 )
 def review_payouts() -> int:
     """Decide what each new or blocked payout needs."""
@@ -55,7 +55,7 @@ def review_payouts() -> int:
     name="payments.send_payouts",
     queue="payouts",
     every=10,
-    oldest_due=lambda: selectors.late_payouts("approved"),
+    oldest_due=lambda: selectors.oldest_payout("approved"),
 )
 def send_payouts() -> int:
     """Send approved payouts."""
@@ -66,7 +66,7 @@ def send_payouts() -> int:
     name="payments.recover_payouts",
     queue="payouts",
     every=20,
-    oldest_due=lambda: selectors.late_payouts("sending", "unknown"),
+    oldest_due=lambda: selectors.oldest_payout("sending", "unknown"),
 )
 def recover_payouts() -> int:
     """Find out what became of payouts whose outcome is not known."""

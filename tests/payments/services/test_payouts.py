@@ -277,15 +277,15 @@ def test_what_waits_too_long_can_be_seen(fake_stripe: FakeStripe) -> None:
     from core import sweeps
     from payments import selectors
 
-    assert selectors.late_payouts("requested", "blocked") is None
+    assert selectors.oldest_payout("requested", "blocked") is None
     worker = make.earner().worker_id
     payouts.request(worker_id=worker, by=worker)
     event("invoice.paid", "in_1")
     make.later(minutes=10)
     ages = [
-        selectors.late_payouts("requested", "blocked"),
-        selectors.late_stripe_events(),
-        selectors.late_topups(),
+        selectors.oldest_payout("requested", "blocked"),
+        selectors.oldest_stripe_event(),
+        selectors.oldest_topup(),
     ]
     assert [age is not None and 600 <= age < 660 for age in ages] == [True, True, False]
     ours = [one for name, one in sweeps.registry().items() if name.startswith("payments.")]
