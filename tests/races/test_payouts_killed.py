@@ -87,6 +87,7 @@ def paid_once(fake: FakeStripe, payout: Payout) -> None:
     ] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wait", [MINUTE, DAY], ids=["a minute later", "a day later"])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_sender_that_dies_pays_once(
@@ -102,6 +103,7 @@ def test_a_sender_that_dies_pays_once(
     paid_once(fake_stripe, payout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wait", [MINUTE, DAY], ids=["a minute later", "a day later"])
 @pytest.mark.parametrize(
     "fault",
