@@ -10,6 +10,8 @@ from core.http.serializers import money
 from marketplace.models import GoldAnswer, Job, Media, Resolution, Task
 from marketplace.services import stats
 from marketplace.services.estimates import Cost, JobQuote
+from marketplace.services.predictions import PredictionResult
+from marketplace.services.tasks import ImportResult
 from payments.services.escrow import EscrowSummary
 
 
@@ -149,6 +151,26 @@ def resolved(row: Resolution) -> dict[str, Any]:
         "round": row.round,
         "escalated": row.is_escalated,
         "resolved_at": row.created_at,
+    }
+
+
+def imported(found: ImportResult) -> dict[str, Any]:
+    """What became of an upload of tasks or known answers."""
+    return {
+        "created": found.created,
+        "duplicates": found.duplicates,
+        "rejected": found.rejected,
+        "rejected_total": found.rejected_total,
+    }
+
+
+def predicted(found: PredictionResult) -> dict[str, Any]:
+    """What became of an upload of predictions."""
+    return {
+        "created": found.created,
+        "replaced": found.replaced,
+        "rejected": found.rejected,
+        "rejected_total": found.rejected_total,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.http import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -39,7 +40,12 @@ class ResultsView(RequesterView):
 
     access = {"GET": Access(scope="jobs:read", role="viewer")}
     queries = {"GET": ResultsQuery}
-    responses = {"GET": {200: shapes.ResultsPage}}
+    responses = {
+        "GET": {
+            200: shapes.ResultsPage,
+            (200, results_stream.CONTENT_TYPE): OpenApiTypes.BINARY,
+        }
+    }
 
     def get(self, request: Request, job: UUID) -> HttpResponseBase:
         """In order of task; with `Accept: application/x-ndjson` all of them, line by line."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.http.response import HttpResponseBase
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from core.http.serializers import StrictInteger, StrictJSON, StrictSerializer, StrictString
+from core.http.streams import Upload
 from core.http.views import Access
 from marketplace.api import intake, rendering, shapes
 from marketplace.api.requesters import RequesterView
@@ -51,7 +53,10 @@ class TasksView(RequesterView):
     access = {"GET": READ, "POST": intake.ACCESS}
     uploads = {"POST": intake.CONTENT_TYPES}
     queries = {"GET": TasksQuery, "POST": intake.UploadQuery}
-    responses = {"GET": {200: shapes.TaskShape(many=True)}, "POST": {200: shapes.ImportShape}}
+    responses = {
+        "GET": {200: shapes.TaskShape(many=True)},
+        "POST": {200: shapes.ImportShape, **intake.LISTS},
+    }
 
     def get(self, request: Request, job: UUID) -> Response:
         """In order of id, a page at a time, with what was concluded."""
@@ -68,18 +73,17 @@ class TasksView(RequesterView):
 
         return self.page_of(found, render_all, order="id")
 
-    def post(self, request: Request, job: UUID) -> Response:
+    def post(self, request: Request, job: UUID) -> HttpResponseBase:
         """Import NDJSON or CSV of any size; repeatable by external id."""
         row = rendering.own_job(self.requester_id, job)
         query = self.query(intake.UploadQuery)
-        with intake.spooled(request) as upload:
-            found = tasks.import_rows(
-                job=row,
-                rows=rows.parse(upload.file, upload.content_type),
-                on_error=query["on_error"],
-                by=self.caller.user_id,
-            )
-        return Response(intake.render(found))
+
+        def act(upload: Upload, options: dict[str, Any]) -> dict[str, Any]:
+            parsed = rows.parse(upload.file, upload.content_type)
+            found = tasks.import_rows(job=row, rows=parsed, by=self.caller.user_id, **options)
+            return rendering.imported(found)
+
+        return intake.take(request, query, act)
 
 
 class TaskView(RequesterView):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.db import transaction
@@ -34,7 +34,14 @@ class GoldRow:
     size: int = 0
 
 
-def add(*, job: Job, records: Iterable[Record], on_error: str = "abort", by: UUID) -> ImportResult:
+def add(
+    *,
+    job: Job,
+    records: Iterable[Record],
+    on_error: str = "abort",
+    by: UUID,
+    rejected_to: BinaryIO | None = None,
+) -> ImportResult:
     """Add tasks with known answers: rows with ``answer`` and, if wanted, ``explanation``.
 
     In a job of work they become gold, mixed into the claims; in an exam its questions. Each answer
@@ -46,7 +53,7 @@ def add(*, job: Job, records: Iterable[Record], on_error: str = "abort", by: UUI
     """
     tasks.require_open_for_tasks(job, purpose=job.purpose)
     role = Task.Role.EXAM if job.purpose == Job.Purpose.EXAM else Task.Role.GOLD
-    rejections = Rejections()
+    rejections = Rejections(rejected_to)
     with transaction.atomic():
         staged = staging.stage(_checked(job, records, rejections))
         if rejections.is_fatal or (rejections.total and on_error != "skip"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -68,14 +68,19 @@ class _Row:
 
 
 def add(
-    *, job: Job, records: Iterable[Record], on_error: str = "abort", by: UUID
+    *,
+    job: Job,
+    records: Iterable[Record],
+    on_error: str = "abort",
+    by: UUID,
+    rejected_to: BinaryIO | None = None,
 ) -> PredictionResult:
     """Store model answers: rows with ``external_id`` or ``task``, ``value``, ``model_version`` and,
     if known, ``score`` in [0, 1]. A value must fit the interface.
 
     Raises RowsRejected: a bad row under ``abort``, or a file that cannot be read to its end.
     """
-    rejections = Rejections()
+    rejections = Rejections(rejected_to)
     created = total = 0
     with transaction.atomic():
         rows = _checked(job, records, rejections)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 import orjson
@@ -24,6 +24,8 @@ CHUNK = 10_000
 CHUNK_BYTES = 4 * 1024 * 1024
 #: Rejected rows that an answer lists; the rest is counted.
 REJECTED_CAP = 1000
+#: Bytes of the full list of rejected rows.
+SINK_CAP = 64 * 1024 * 1024
 #: An import may take longer than a request's other statements.
 TIMEOUT = "15min"
 
@@ -76,10 +78,16 @@ class StagedRow:
 
 @dataclass
 class Rejections:
-    """Rows that cannot be taken: the first thousand with their reasons, and how many in all."""
+    """Rows that cannot be taken: the first thousand with their reasons, and how many in all.
 
+    ``sink`` gets every one of them as a line of JSON, in the order in which they were found, up to
+    64 MiB.
+    """
+
+    sink: BinaryIO | None = None
     total: int = 0
     is_fatal: bool = False
+    _written: int = 0
     _noted: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -93,6 +101,9 @@ class Rejections:
         self.is_fatal = self.is_fatal or fatal
         if len(self._noted) < REJECTED_CAP:
             self._noted.append({"row": number, "errors": errors})
+        if self.sink is not None and self._written < SINK_CAP:
+            line = orjson.dumps({"row": number, "errors": errors}) + b"\n"
+            self._written += self.sink.write(line)
 
 
 def as_json(value: Any) -> str:

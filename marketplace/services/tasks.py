@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, BinaryIO
 from uuid import UUID
 
 from django.db import transaction
@@ -44,20 +44,26 @@ class ImportResult:
 
 
 def import_rows(
-    *, job: Job, rows: Iterable[ParsedRow], on_error: str = "abort", by: UUID
+    *,
+    job: Job,
+    rows: Iterable[ParsedRow],
+    on_error: str = "abort",
+    by: UUID,
+    rejected_to: BinaryIO | None = None,
 ) -> ImportResult:
     """Import tasks of work; they are parked until the budget opens them.
 
     With ``on_error="abort"`` one bad row is enough and nothing is imported (RowsRejected); with
     ``"skip"`` the good rows are. A row whose external id the job has already is a duplicate and
-    changes nothing, so the same upload may be sent again. Memory stays bounded.
+    changes nothing, so the same upload may be sent again. Memory stays bounded. ``rejected_to`` gets
+    every rejected row as a line of JSON, however many there are.
 
     Raises:
         TakesNoTasks: the job is over, suspended, or an exam.
         RowsRejected: a bad row under ``abort``, or a file that cannot be read to its end.
     """
     require_open_for_tasks(job, purpose=Job.Purpose.WORK)
-    rejections = Rejections()
+    rejections = Rejections(rejected_to)
     with transaction.atomic():
         staged = staging.stage(_checked(job, rows, rejections, skip=on_error == "skip"))
         if rejections.is_fatal or (rejections.total and on_error != "skip"):

@@ -76,6 +76,29 @@ def test_the_list_of_rejected_rows_is_capped(owner: Caller, job: str) -> None:
     assert (len(answer["rejected"]), answer["rejected_total"]) == (1000, 1500)
 
 
+def test_who_accepts_ndjson_gets_all_rejected_rows_as_a_file(owner: Caller, job: str) -> None:
+    given = [*rows(2), *[{}] * 1500]
+    path = f"/jobs/{job}/tasks"
+    refused = owner.upload(path, given, accept=NDJSON, expect=400)
+    assert refused["Content-Type"] == NDJSON
+    assert (refused["X-Created"], refused["X-Rejected"]) == ("0", "1500")
+    assert not Task.objects.exists()
+    skipped = owner.upload(f"{path}?on_error=skip", given, accept=NDJSON, expect=200)
+    counts = [skipped[f"X-{name}"] for name in ("Created", "Duplicates", "Rejected")]
+    assert counts == ["2", "0", "1500"]
+    for answer in (refused, skipped):
+        lines = [json.loads(line) for line in b"".join(answer.streaming_content).splitlines()]
+        assert [one["row"] for one in lines] == list(range(3, 1503))
+        assert all(one["errors"] == {"data": ["An object is required."]} for one in lines)
+        answer.close()
+
+
+def test_a_refusal_that_is_not_of_rows_is_a_problem_to_everybody(owner: Caller, job: str) -> None:
+    owner.post(f"/jobs/{job}/cancel", expect=200)
+    answer = owner.upload(f"/jobs/{job}/tasks", rows(1), accept=NDJSON, expect=409)
+    assert answer.json()["code"] == "takes_no_tasks"
+
+
 GOOD = b'{"external_id":"a","data":{}}\n'
 LONG = 1024 * 1024
 
