@@ -26,7 +26,7 @@ class TaskShape(serializers.Serializer):
     """What is to be labeled."""
 
     id = serializers.UUIDField()
-    data = serializers.JSONField()
+    data = serializers.JSONField()  # type: ignore[assignment]
     media = serializers.JSONField()
     interface = InterfaceShape()
 

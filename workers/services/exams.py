@@ -215,13 +215,19 @@ def progress(*, attempt_id: UUID, worker_id: UUID) -> Progress:
         attempt=attempt,
         answered=[_feedback(one, known[one.task_id]) for one in rows if one.answered_at],
         question=next((one for one in rows if is_open and one.answered_at is None), None),
-        grant=Grant.objects.filter(
-            worker_id=worker_id, qualification=wanted, granted_at=attempt.ended_at
-        ).first()
-        if attempt.state == Attempt.State.PASSED
-        else None,
+        grant=_earned(attempt),
         retry_at=qualifications.retry_at(wanted, attempt),
     )
+
+
+def _earned(attempt: Attempt) -> Grant | None:
+    if attempt.ended_at is None or attempt.state != Attempt.State.PASSED:
+        return None
+    return Grant.objects.filter(
+        worker_id=attempt.worker_id,
+        qualification_id=attempt.qualification_id,
+        granted_at=attempt.ended_at,
+    ).first()
 
 
 def _locked(attempt_id: UUID, worker_id: UUID) -> Attempt:

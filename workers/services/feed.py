@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import CharField, F, Func, QuerySet, Value
+from django.db.models import CharField, F, QuerySet, Value
 from django.db.models.functions import Cast, Concat, LPad
 
 from core import errors
@@ -88,7 +89,7 @@ def listed(
     )
 
 
-def _digits(value: Func | F, width: int) -> LPad:  # type: ignore[type-arg]
+def _digits(value: Any, width: int) -> LPad:
     return LPad(Cast(value, CharField()), width, Value("0"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -73,7 +74,7 @@ def judge_batch(*, limit: int = BATCH) -> int:
         return len(due)
 
 
-def _mark(ids: Sequence[UUID], grades: dict[UUID, float], now: object) -> None:
+def _mark(ids: Sequence[UUID], grades: dict[UUID, float], now: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             _JUDGED, {"now": now, "ids": list(ids), "grades": [grades.get(pk) for pk in ids]}

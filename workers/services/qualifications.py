@@ -92,8 +92,7 @@ def _holding(
     attempt: Attempt | None,
     now: datetime,
 ) -> Holding:
-    is_held = grant is not None and grant.revoked_at is None
-    if is_held and (grant.expires_at is None or grant.expires_at > now):
+    if grant is not None and _is_good(grant, now):
         return Holding(row, HAVE, grant=grant)
 
     def locked(reason: str, detail: str, available_at: datetime | None = None) -> Holding:
@@ -117,6 +116,10 @@ def _holding(
     if again is not None and again > now:
         return locked("retry_later", "You may try again later.", again)
     return Holding(row, CAN_TAKE)
+
+
+def _is_good(grant: Grant, now: datetime) -> bool:
+    return grant.revoked_at is None and (grant.expires_at is None or grant.expires_at > now)
 
 
 def retry_at(row: Qualification, attempt: Attempt) -> datetime | None:
