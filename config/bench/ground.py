@@ -36,7 +36,7 @@ INSERT INTO marketplace_task (
     id, job_id, external_id, data, media, role, units, state, wanted, taken, remaining,
     max_overlap, is_open, is_audit, slot_reserve_micros, round, opened_at, created_at,
     state_changed_at)
-SELECT {new_id}, %(job)s, 'b' || n,
+SELECT {new_id}, %(job)s, %(run)s::text || n,
     jsonb_build_object('text', 'Does sentence ' || n || ' follow from the one before it?'),
     '{{}}'::jsonb, 'work', 1, 'open', %(wanted)s, 0, %(wanted)s, %(overlap)s, true, false,
     %(reserve)s, 1, core_now(), core_now(), core_now()
@@ -116,23 +116,6 @@ def requester(name: str = "Measurements") -> House:
         by=owner.pk,
         key=f"bench-{run}",
     )
-    if not wallets.balance(organization.pk, PLAY):  # TEMPORARY
-        from payments.services import ledger
-
-        with transaction.atomic():
-            ledger.post(
-                [
-                    ledger.move(
-                        key=f"x{run}",
-                        kind=ledger.Kind.TOPUP,
-                        currency=PLAY,
-                        debit="play:mint",
-                        credit=ledger.requester_balance(organization.pk),
-                        amount_micros=DEPOSIT,
-                        by=owner.pk,
-                    )
-                ]
-            )
     return House(organization.pk, owner.pk, token.text)
 
 
@@ -196,6 +179,7 @@ def fill(made: Job, tasks: int) -> None:
                     "overlap": made.max_overlap,
                     "reserve": reserve,
                     "tasks": tasks,
+                    "run": f"{uuid4().hex[:8]}-",
                 },
             )
         amount = reserve * made.kmin * tasks

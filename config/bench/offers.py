@@ -29,11 +29,19 @@ from marketplace.models import Job
 
 MUST_BE_ZERO = ("undone", "over_offered")
 OFFER_SECONDS = 6
-#: Slots opened each second, and shares of offers that workers decline and ignore.
-RATE, DECLINE, IGNORE = 40, 0.03, 0.03
+#: Slots opened each second for each worker, and shares of offers that workers decline and ignore.
+RATE, DECLINE, IGNORE = 0.2, 0.03, 0.03
 #: Seconds an accepted task takes, on the average.
 WORK = 0.3
 IDLE_CLAIM_SECONDS = 20
+
+
+def hurried(port: int, metrics: Path) -> Sequence[Child]:
+    """A site on which offers lapse soon, so that many do."""
+    found = site_of(port, metrics)
+    for child in found:
+        child.environment = {**child.environment, "OFFER_SECONDS": str(OFFER_SECONDS)}
+    return found
 
 
 def site_of(port: int, metrics: Path) -> Sequence[Child]:
@@ -47,9 +55,7 @@ def site_of(port: int, metrics: Path) -> Sequence[Child]:
         processes.worker(port, processes=2, name="others", queues=others),
     ]
     for child in found:
-        child.environment = {
-            **child.environment, "OFFER_SECONDS": str(OFFER_SECONDS), "OFFER_PLAY_MONEY": "1",
-        }  # fmt: skip
+        child.environment = {**child.environment, "OFFER_PLAY_MONEY": "1"}
     return found
 
 
@@ -60,8 +66,10 @@ def measure(*, slots: int, workers: int, idle: int) -> dict[str, Any]:
     people = ground.hands(workers)
     _season(people[: workers // 2])
     job = ground.job(house, overlap=1)
-    with OwnSite(site_of, say=ground.say) as site:
+    with OwnSite(hurried, say=ground.say) as site:
         found = _offer_all(site, job, people, slots)
+    # An idle worker asks again after a third of an offer's time: here as a site usually has it.
+    with OwnSite(site_of, say=ground.say) as site:
         found.update(_idle(site, house, idle))
     return found
 
@@ -85,7 +93,8 @@ def _season(people: Sequence[ground.Hand]) -> None:
 def _offer_all(
     site: OwnSite, job: Job, people: Sequence[ground.Hand], slots: int
 ) -> dict[str, Any]:
-    limit = slots / RATE * 2 + 120
+    rate = RATE * len(people)
+    limit = slots / rate * 2 + 120
     driver = driving.start(
         site, people, mode="offers", seconds=limit, ignore=IGNORE, decline=DECLINE, work=WORK,
         specialty="text", until=_until(), answer=ground.ANSWER,
@@ -95,7 +104,7 @@ def _offer_all(
     while True:
         done = ground.waiting(f"job_id = '{job.pk}' AND state IN ('submitted', 'accepted')")
         if opened < slots:
-            due = min(slots, int((time.monotonic() - started) * RATE))
+            due = min(slots, int((time.monotonic() - started) * rate))
             if due > opened:
                 ground.fill(job, due - opened)
                 opened = due
@@ -109,6 +118,7 @@ def _offer_all(
     driver.stop()
     return {
         "slots": slots,
+        "slots_opened_per_second": rate,
         "workers": len(people),
         "seconds": round(seconds, 1),
         "undone": slots - done,
@@ -205,7 +215,7 @@ def _idle(site: OwnSite, house: ground.House, count: int) -> dict[str, Any]:
     claim_ms: dict[str, list[float]] = {"alone": [], "beside": []}
     for _ in range(2):
         for name in claim_ms:
-            job = ground.job(house, tasks=20_000, overlap=2, specialty="code")
+            job = ground.job(house, tasks=20_000, overlap=2, specialty="segmentation")
             ground.seat(job, pullers)
             ground.settle_down()
             driver = None
