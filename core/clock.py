@@ -7,6 +7,7 @@ demos may set. Pure code takes the time as an argument.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -27,13 +28,14 @@ def now() -> datetime:
 def shift(by: timedelta) -> None:
     """Move the clock by so much for everybody. Raises NotAdjustable outside tests and demos."""
     _require_adjustable()
+    offset: dict[str, Any] = {"by": by}
     with connection.cursor() as cursor:
         cursor.execute(
             """
             INSERT INTO core_clockoffset (id, shift) VALUES (1, %(by)s)
             ON CONFLICT (id) DO UPDATE SET shift = core_clockoffset.shift + %(by)s
             """,
-            {"by": by},
+            offset,
         )
 
 
