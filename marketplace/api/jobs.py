@@ -16,6 +16,7 @@ from core.http.serializers import (
     StrictJSON,
     StrictSerializer,
     StrictString,
+    StrictUUID,
 )
 from core.http.views import Access
 from marketplace.api import rendering, shapes
@@ -45,9 +46,7 @@ class JobFields(StrictSerializer):
     review_days = StrictInteger(min_value=1, max_value=30)
     time_limit_seconds = StrictInteger(min_value=10, max_value=86_400)
     undo_seconds = StrictInteger(min_value=0, max_value=60)
-    required_qualifications = serializers.ListField(
-        child=StrictString(max_length=36), max_length=20
-    )
+    required_qualifications = serializers.ListField(child=StrictUUID(), max_length=20)
     languages = serializers.ListField(child=StrictString(max_length=35), max_length=20)
     priority = StrictInteger(min_value=-10, max_value=10)
     sandbox = StrictBoolean()

@@ -19,6 +19,7 @@ from core.http.serializers import (
     StrictInteger,
     StrictSerializer,
     StrictString,
+    StrictUUID,
 )
 from core.http.views import Access
 from marketplace.api import shapes
@@ -47,7 +48,7 @@ class QualificationInput(_Terms):
     """``exam_job`` is a launched job of yours with the purpose `exam`."""
 
     name = StrictString(max_length=qualifications.NAME_CAP)
-    exam_job = serializers.UUIDField()
+    exam_job = StrictUUID()
     specialty = StrictString(max_length=qualifications.SPECIALTY_CAP, required=False)
 
 

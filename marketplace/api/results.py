@@ -9,8 +9,7 @@ from drf_spectacular.types import OpenApiTypes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core import errors
-from core.http.serializers import StrictInteger, StrictSerializer, StrictString
+from core.http.serializers import StrictInteger, StrictSerializer, StrictUUID
 from core.http.views import Access
 from marketplace.api import rendering, results_stream, shapes
 from marketplace.api.requesters import RequesterView
@@ -23,16 +22,7 @@ class ResultsQuery(StrictSerializer):
     """``after`` is the last page's ``next``."""
 
     limit = StrictInteger(min_value=1, max_value=PAGE_CAP, required=False, default=50)
-    after = StrictString(max_length=36, required=False)
-
-
-def _after(text: str | None) -> UUID | None:
-    if text is None:
-        return None
-    try:
-        return UUID(text)
-    except ValueError as problem:
-        raise errors.Invalid("Not a cursor of ours.", errors={"after": ["Unknown."]}) from problem
+    after = StrictUUID(required=False)
 
 
 class ResultsView(RequesterView):
@@ -51,7 +41,7 @@ class ResultsView(RequesterView):
         """In order of task; with `Accept: application/x-ndjson` all of them, line by line."""
         row = rendering.own_job(self.requester_id, job)
         query = self.query(ResultsQuery)
-        after = _after(query.get("after"))
+        after = query.get("after")
         if results_stream.CONTENT_TYPE in request.headers.get("Accept", ""):
             return results_stream.respond(row)
         limit = query["limit"]
