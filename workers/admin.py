@@ -34,7 +34,7 @@ class KeptAdmin(admin.ModelAdmin):
     list_per_page = 50
     ordering = ("-pk",)
     # Django shows the search box only where there is a field to search.
-    search_fields: Any = ("pk",)
+    search_fields: ClassVar[Any] = ("pk",)
     search_help_text = "An id: of the row, or of its worker"
     #: Fields that an id in the search box is looked up in, by their indexes.
     id_fields: ClassVar[tuple[str, ...]] = ("pk", "worker_id")

@@ -2,7 +2,7 @@
 
 from core.sweeps import sweep
 
-from .services import assignments, contests, dispatch, judging, pace, places, settlement
+from .services import assignments, contests, dispatch, judging, pace, passing, places, settlement
 
 
 @sweep(name="workers.expire", queue="expiry", every=10, oldest_due=assignments.oldest_due)
@@ -36,7 +36,7 @@ def measure_pace() -> int:
 
 
 @sweep(
-    name="workers.dispatch", queue="dispatch", every=1, oldest_due=dispatch.oldest_due, parallel=2
+    name="workers.dispatch", queue="dispatch", every=1, oldest_due=passing.oldest_due, parallel=2
 )
 def offer() -> int:
     """Offer tasks to idle workers, pass on what was not answered in time."""

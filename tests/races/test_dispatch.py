@@ -23,7 +23,7 @@ from tests.factories import push
 from tests.factories import workers as people
 from tests.factories.together import failures, together
 from workers.models import Assignment, Availability, Offer
-from workers.services import availability, claims, dispatch, offers
+from workers.services import availability, claims, dispatch, offers, passing
 from workers.services.claims import ClaimInProgress
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -82,8 +82,8 @@ def test_an_offer_ends_one_way_whoever_comes_at_once() -> None:
         answers = together(
             partial(offers.accept, **how),
             partial(offers.decline, **how),
-            dispatch.lapse,
-            dispatch.lapse,
+            passing.lapse,
+            passing.lapse,
             partial(availability.end, worker_id=who.id),
         )
         assert failures(answers, offers.OfferOver) == []
@@ -147,7 +147,7 @@ def test_a_dispatcher_that_dies_in_the_middle_leaves_nothing_held(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(dispatch, "make", die)
+        patch.setattr(passing, "make", die)
         with pytest.raises(KeyboardInterrupt):
             dispatch.sweep()
     assert (push.free_slots(job), push.taken_slots(job)) == (5, 0)

@@ -6,7 +6,7 @@ taken in the order assignment, contest, task, escrow.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -177,7 +177,7 @@ def sweep(*, limit: int = BATCH) -> int:
     return _each(_unanswered(limit), _lapse) + _each(_uncontested(limit), _let_stand)
 
 
-def _each(ids: Sequence[UUID], act: object) -> int:
+def _each(ids: Sequence[UUID], act: Callable[[Assignment], bool]) -> int:
     done = 0
     for pk in ids:
         with transaction.atomic():
@@ -186,7 +186,7 @@ def _each(ids: Sequence[UUID], act: object) -> int:
                 .filter(pk=pk, state=Assignment.State.REJECTED, settled_at=None)
                 .first()
             )
-            done += row is not None and act(row)  # type: ignore[operator]
+            done += row is not None and act(row)
     return done
 
 

@@ -128,6 +128,9 @@ WITH fit AS MATERIALIZED (
           SELECT 1 FROM workers_assignment a
           WHERE a.worker_id = v.worker_id AND a.state = 'claimed' OFFSET 0)
       AND NOT EXISTS (
+          SELECT 1 FROM workers_offer o
+          WHERE o.worker_id = v.worker_id AND o.state = 'offered' OFFSET 0)
+      AND NOT EXISTS (
           SELECT 1 FROM core_membership m
           WHERE m.user_id = v.worker_id AND m.organization_id = %(organization)s OFFSET 0)
 ),

@@ -15,7 +15,7 @@ from core.nudge import nudge
 from workers import statements
 from workers.models import Assignment, Availability, Offer
 
-from . import assignments, dispatch, hot, matching, places
+from . import assignments, hot, matching, passing, places
 from .claims import Nothing
 
 _TRIES = 4
@@ -220,7 +220,7 @@ def _end(row: Offer, state: Offer.State) -> None:
     if state == Offer.State.DECLINED:
         free["idle_since"] = now  # they had their turn
     Availability.objects.filter(pk=row.worker_id).update(**free)
-    dispatch.pass_on([dispatch.Ended(row.job_id, row.task_id)])
+    passing.pass_on([passing.Ended(row.job_id, row.task_id)])
 
 
 def _answered(worker_id: UUID) -> None:

@@ -23,7 +23,7 @@ from workers.models import (
     Worker,
     WorkerJob,
 )
-from workers.services import assignments, dispatch, matching, offers, places
+from workers.services import assignments, dispatch, matching, offers, passing, places
 
 pytestmark = pytest.mark.django_db
 
@@ -200,14 +200,14 @@ def test_an_ignored_offer_passes_on_and_its_slot_is_never_free_in_between():
     push.skilled(first, 0.9)
     (offer,) = push.dispatched()
     people.later(seconds=settings.OFFER_SECONDS + 1)
-    assert dispatch.oldest_due() == pytest.approx(1, abs=0.5)
+    assert passing.oldest_due() == pytest.approx(1, abs=0.5)
     (passed,) = push.dispatched()
     offer.refresh_from_db()
     assert offer.state == Offer.State.LAPSED
     assert (passed.worker_id, passed.task_id) == (second.id, offer.task_id)
     assert passed.slot_open_at == offer.ended_at
     assert (push.free_slots(job), push.taken_slots(job)) == (0, 1)
-    assert dispatch.oldest_due() is None
+    assert passing.oldest_due() is None
     assert not Availability.objects.get(pk=first.id).is_busy
 
 

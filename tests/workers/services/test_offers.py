@@ -10,7 +10,7 @@ from tests.factories import marketplace as make
 from tests.factories import push
 from tests.factories import workers as people
 from workers.models import Assignment, Availability, Offer, Worker, WorkerJob
-from workers.services import availability, claims, dispatch, offers, places, standing
+from workers.services import availability, claims, dispatch, offers, passing, places, standing
 from workers.services.claims import Nothing
 
 pytestmark = pytest.mark.django_db
@@ -104,7 +104,7 @@ def test_an_offer_is_declined_once_and_then_neither_accepted_nor_lapsed():
     with pytest.raises(offers.OfferOver):
         offers.accept(offer_id=offer.pk, worker_id=who.id)
     people.later(seconds=settings.OFFER_SECONDS + 1)
-    assert dispatch.lapse() == 0
+    assert passing.lapse() == 0
 
 
 def test_who_holds_another_task_of_the_job_finishes_that_first():
