@@ -147,15 +147,10 @@ def price(
 def floor_of(floor_per_hour_micros: int, seconds_per_unit: Decimal, units: Decimal) -> int:
     """The least pay for the time that the units take, in micro-units, rounded up to 0.0001."""
     hourly = money.EXACT.multiply(Decimal(floor_per_hour_micros), seconds_per_unit)
-    # One exact comparison with the product: a quotient by 3600 need not end.
-    steps = money.EXACT.multiply(hourly, units)
-    whole, rest = divmod(*_integers(steps, SECONDS_PER_HOUR * money.STEP_MICROS))
+    # In whole numbers: a quotient by 3600 need not end.
+    top, bottom = money.EXACT.multiply(hourly, units).as_integer_ratio()
+    whole, rest = divmod(top, bottom * SECONDS_PER_HOUR * money.STEP_MICROS)
     return (whole + (rest > 0)) * money.STEP_MICROS
-
-
-def _integers(numerator: Decimal, denominator: int) -> tuple[int, int]:
-    top, bottom = numerator.as_integer_ratio()
-    return top, bottom * denominator
 
 
 def slot_reserve(

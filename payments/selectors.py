@@ -108,7 +108,7 @@ def legs_of(transaction_id: UUID) -> list[tuple[str, int]]:
     return list(rows.values_list("account__code", "amount_micros"))
 
 
-def statement(code: str, currency: str) -> QuerySet[LedgerEntry, dict[str, Any]]:
+def statement(code: str, currency: str) -> QuerySet[LedgerEntry, Any]:
     """The entries of one account with their transactions' facts; order by ``-id`` for the latest.
 
     Amounts are as the ledger keeps them: debits positive.
