@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from core import audit, errors
+from core import errors
 from payments.fakestripe import FakeStripe
 from payments.models import Payout, PayoutApproval, PayoutEvent, Topup
 from payments.services import (
@@ -45,10 +45,6 @@ def together(*acts: Callable[[], Any]) -> list[Any]:
         return list(pool.map(run, acts))
 
 
-def broken() -> list[str]:
-    return [finding.id for finding in audit.run_all() if not finding.ok]
-
-
 def state(payout: Payout) -> str:
     return Payout.objects.values_list("state", flat=True).get(pk=payout.pk)
 
@@ -70,7 +66,7 @@ def test_twenty_senders_make_one_transfer(fake_stripe: FakeStripe) -> None:
         payout_sending.sweep()
     assert state(payout) == "sent"
     assert make.transfers(fake_stripe) == [3000]
-    assert broken() == []
+    assert make.broken() == []
 
 
 def test_sweeps_side_by_side_send_each_payout_once(fake_stripe: FakeStripe) -> None:
@@ -83,7 +79,7 @@ def test_sweeps_side_by_side_send_each_payout_once(fake_stripe: FakeStripe) -> N
         make.later(minutes=10)
     assert {state(one) for one in made} == {"sent"}
     assert make.transfers(fake_stripe) == [3000] * 6
-    assert broken() == []
+    assert make.broken() == []
 
 
 def test_a_worker_asking_ten_times_at_once_has_one_payout() -> None:
@@ -93,7 +89,7 @@ def test_a_worker_asking_ten_times_at_once_has_one_payout() -> None:
     )
     assert Counter(type(one).__name__ for one in answers) == {"Payout": 1, "PayoutOpen": 9}
     assert money.balance(ledger.worker_in_flight(worker), "USD") == 30 * make.DOLLAR
-    assert broken() == []
+    assert make.broken() == []
 
 
 def reviewed(fake: FakeStripe, micros: int) -> Payout:
@@ -149,7 +145,7 @@ def test_cancel_reject_hold_and_send_at_once_end_in_one_place(
     end = state(payout)
     assert end in ("cancelled", "held", "rejected", "sent")
     assert len(make.transfers(fake_stripe)) == (1 if end == "sent" else 0)
-    assert broken() == []
+    assert make.broken() == []
 
 
 def test_a_notice_a_sweep_and_a_second_notice_credit_once(fake_stripe: FakeStripe) -> None:
@@ -169,7 +165,7 @@ def test_a_notice_a_sweep_and_a_second_notice_credit_once(fake_stripe: FakeStrip
     assert {one.state for one in answers} == {"paid"}
     assert money.balance(ledger.requester_balance(organization), "USD") == 100 * make.DOLLAR
     assert Topup.objects.get().fee_micros == 3_200_000
-    assert broken() == []
+    assert make.broken() == []
 
 
 def test_the_same_top_up_begun_ten_times_at_once_is_one_page(fake_stripe: FakeStripe) -> None:
