@@ -76,7 +76,8 @@ def canonical(interface_id: UUID, answer: Any) -> tuple[str, bytes]:
     try:
         valid = registry.get(kind).validate(spec, answer)
     except AnswerError as error:
-        raise AnswerInvalid("The answer does not fit the task.", error.errors) from error
+        found = {f"answer.{name}" if name else "answer": why for name, why in error.errors.items()}
+        raise AnswerInvalid("The answer does not fit the task.", found) from error
     data = orjson.dumps(valid, option=orjson.OPT_SORT_KEYS)
     return data.decode(), hashlib.sha256(data).digest()
 

@@ -92,7 +92,7 @@ def test_gold_is_graded_counts_as_skill_and_is_paid_like_work() -> None:
         people.submit(who, got["id"], said)
     people.later(seconds=6)
     people.judge_all()
-    grades = list(Assignment.objects.order_by("claimed_at").values_list("grade", flat=True))
+    grades = list(Assignment.objects.order_by("task__pos").values_list("grade", flat=True))
     assert grades == [1.0, 0.0]
     record = SkillRecord.objects.get(worker_id=who.id)
     assert (record.gold_answers, record.specialty) == (2, "text")

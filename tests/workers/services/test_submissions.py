@@ -51,8 +51,9 @@ def test_an_answer_that_does_not_fit_changes_nothing(answer: object) -> None:
     job = make.live(1)
     who = people.person()
     got = people.claimed(job, who)
-    with pytest.raises(submissions.AnswerInvalid):
+    with pytest.raises(submissions.AnswerInvalid) as told:
         people.submit(who, got["id"], answer)
+    assert all(name.partition(".")[0] == "answer" for name in told.value.errors or {})
     assert Assignment.objects.get(pk=got["id"]).state == "claimed"
     assert not Annotation.objects.exists()
 
