@@ -17,6 +17,7 @@ from django.core.management.base import CommandError
 from django.db import connection, transaction
 
 from config import embedded
+from config.embedded import places
 from core import clock
 from core.services import accounts, tokens
 from marketplace.models import Job
@@ -71,14 +72,7 @@ def start_afresh() -> None:
 
     Raises CommandError when the configured database holds something.
     """
-    own_postgres, _ = embedded.wanted()
-    if own_postgres:
-        connection.close()
-        name = connection.settings_dict["NAME"]
-        with psycopg.connect(url("postgres"), autocommit=True) as server:
-            server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-            server.execute(f'CREATE DATABASE "{name}"')
-    elif "core_user" in connection.introspection.table_names():
+    if not clear() and "core_user" in connection.introspection.table_names():
         with connection.cursor() as cursor:
             cursor.execute("SELECT EXISTS (SELECT 1 FROM core_user)")
             if cursor.fetchone()[0]:
@@ -87,6 +81,18 @@ def start_afresh() -> None:
                     "DATABASE_URL at an empty one, or leave it unset for embedded servers."
                 )
     call_command("migrate", verbosity=0, interactive=False)
+
+
+def clear() -> bool:
+    """Empty the database if it is on a server of a measurement's own; whether it is."""
+    if not embedded.wanted()[0] or places.data_root().name != embedded.BENCH_FOLDER:
+        return False
+    connection.close()
+    name = connection.settings_dict["NAME"]
+    with psycopg.connect(url("postgres"), autocommit=True) as server:
+        server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        server.execute(f'CREATE DATABASE "{name}"')
+    return True
 
 
 def url(name: str | None = None) -> str:

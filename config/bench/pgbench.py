@@ -128,9 +128,6 @@ def _by_psycopg(job: UUID, interface: UUID, people: Sequence[ground.Hand], secon
         assert process.stdin is not None
         process.stdin.write(json.dumps({**order, "worker": str(hand.worker)}))
         process.stdin.close()
-    pairs = 0
-    for process in running:
-        assert process.stdout is not None
-        pairs += int(process.stdout.read())
-        process.wait(timeout=60)
+        process.stdin = None
+    pairs = sum(int(process.communicate(timeout=seconds + 120)[0]) for process in running)
     return Rate(pairs / seconds, "psycopg loops (pgbench is not installed)", pairs)

@@ -22,6 +22,8 @@ WITHOUT_SERVERS = frozenset(
     {"check", "collectstatic", "compilemessages", "diffsettings", "help", "lintmigrations",
      "makemessages", "spectacular", "up", "version", "--help", "--version", "-h"}
 )  # fmt: skip
+#: Where a measurement has servers of its own, which it may empty.
+BENCH_FOLDER = "bench"
 
 
 class Addresses(NamedTuple):
@@ -95,7 +97,7 @@ def ensure_for_command(argv: Sequence[str]) -> None:
         return
     if command == "bench":
         # A measurement fills and drops its database: it gets servers of its own.
-        os.environ["PIECEWORK_DATA"] = str(places.data_root() / "bench")
+        os.environ["PIECEWORK_DATA"] = str(places.data_root() / BENCH_FOLDER)
     name = places.TEST if environment.settings_are("test") else places.MAIN
     try:
         if name == places.MAIN:  # the test cluster stays up between runs

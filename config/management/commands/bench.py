@@ -44,6 +44,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Measure and tell. Fails when something broke that no load may break."""
+        from config.bench import ground
+
+        try:
+            self._measure(options)
+        finally:
+            ground.clear()
+
+    def _measure(self, options: dict[str, Any]) -> None:
         what = options["what"]
         if what == "faults":
             module = importlib.import_module("config.bench.faults")
