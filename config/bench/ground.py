@@ -17,7 +17,7 @@ from django.core.management.base import CommandError
 from django.db import connection, transaction
 
 from config import embedded
-from config.embedded import places
+from config.embedded.places import data_root
 from core import clock
 from core.services import accounts, tokens
 from marketplace.models import Job
@@ -85,7 +85,7 @@ def start_afresh() -> None:
 
 def clear() -> bool:
     """Empty the database if it is on a server of a measurement's own; whether it is."""
-    if not embedded.wanted()[0] or places.data_root().name != embedded.BENCH_FOLDER:
+    if not embedded.wanted()[0] or data_root().name != embedded.BENCH_FOLDER:
         return False
     connection.close()
     name = connection.settings_dict["NAME"]
