@@ -68,7 +68,7 @@ class PayoutAdmin(KeptAdmin):
     """Payouts. Nothing is edited: decisions go through the services, with a reason."""
 
     list_display = (
-        "waits", "worker", "shown", "gravity", "state", "worker_age", "is_first", "why", "approvals",
+        "waits", "worker", "shown", "gravity", "why", "approvals", "worker_age", "is_first", "state",
     )  # fmt: skip
     list_select_related = ("worker", "account")
     list_filter = (QueueFilter, "state", "severity", "currency")
