@@ -23,13 +23,25 @@ def finish_jobs() -> int:
     return closing.close_finished() + closing.finish_closing()
 
 
-@sweep(name="marketplace.exports", queue="exports", every=2)
+@sweep(
+    name="marketplace.exports",
+    queue="exports",
+    every=2,
+    oldest_due=exports.oldest_due,
+    parallel=2,
+)
 def make_exports() -> int:
     """Write the next part of an export."""
     return exports.sweep()
 
 
-@sweep(name="marketplace.webhooks", queue="webhooks", every=2)
+@sweep(
+    name="marketplace.webhooks",
+    queue="webhooks",
+    every=2,
+    oldest_due=deliveries.oldest_due,
+    parallel=4,
+)
 def send_webhooks() -> int:
     """Send due notices."""
     return deliveries.sweep()

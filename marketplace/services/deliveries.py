@@ -106,6 +106,26 @@ def replay(*, delivery: WebhookDelivery, by: UUID) -> WebhookDelivery:
         return row
 
 
+_LATE = """
+SELECT extract(epoch FROM core_now() - min(due.at))::float8
+FROM marketplace_webhookendpoint e
+CROSS JOIN LATERAL (
+    SELECT d.next_attempt_at AS at FROM marketplace_webhookdelivery d
+    WHERE d.endpoint_id = e.id AND d.state = 'pending' AND d.next_attempt_at <= core_now()
+    ORDER BY d.next_attempt_at LIMIT 1
+) due
+WHERE e.is_enabled
+"""
+
+
+def oldest_due() -> float | None:
+    """Age in seconds of the notice that has been due for longest, or None."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LATE)
+        age: float | None = cursor.fetchone()[0]
+        return age
+
+
 def delay(attempts: int) -> float:
     """Seconds to wait after so many attempts: 5, 20, 80, … up to 12 hours, each +-20 %."""
     grown = FIRST_DELAY * 4.0 ** min(attempts - 1, 16)

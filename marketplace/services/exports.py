@@ -98,6 +98,18 @@ def sweep() -> int:
     return 1
 
 
+def oldest_due() -> float | None:
+    """Age in seconds of the export part that has been due for longest, or None."""
+    now = clock.now()
+    first = (
+        Export.objects.filter(state__in=_UNFINISHED, next_attempt_at__lte=now)
+        .order_by("next_attempt_at")
+        .values_list("next_attempt_at", flat=True)
+        .first()
+    )
+    return None if first is None else (now - first).total_seconds()
+
+
 def link_signature(export: Export) -> str:
     """Sign a link to the file, good for ten minutes for whoever holds it."""
     signed = signing.TimestampSigner(salt=_SALT).sign(str(export.id))

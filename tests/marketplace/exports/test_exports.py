@@ -354,6 +354,18 @@ def test_names_of_files_are_made_here(storage: Path) -> None:
     assert (storage / part["name"]).is_file()
 
 
+def test_how_long_the_oldest_part_has_been_due() -> None:
+    job = make.job()
+    assert exports.oldest_due() is None
+    ask(job)
+    clock.shift(timedelta(seconds=30))
+    age = exports.oldest_due()
+    assert age is not None
+    assert age >= 30
+    finish()
+    assert exports.oldest_due() is None
+
+
 def test_a_deep_page_costs_no_more_than_the_first_one() -> None:
     """However many results lie before it, and however many tasks are undecided among them."""
     job = make.job()

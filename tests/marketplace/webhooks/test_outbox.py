@@ -10,7 +10,7 @@ from core import clock
 from core.errors import Invalid, NotFound
 from core.ids import new_id
 from marketplace.models import WebhookDelivery, WebhookEndpoint
-from marketplace.services import webhooks
+from marketplace.services import deliveries, webhooks
 from tests.factories import delivery as make
 
 pytestmark = pytest.mark.django_db
@@ -137,3 +137,17 @@ def test_switching_on_by_hand_clears_the_reason() -> None:
     assert (off.is_enabled, off.disabled_reason) == (False, "gone")
     on = webhooks.change(endpoint=off, by=new_id(), is_enabled=True)
     assert (on.is_enabled, on.disabled_reason) == (True, "")
+
+
+def test_how_long_the_oldest_notice_has_been_due() -> None:
+    ours = make.organization()
+    one = make.endpoint(ours.id)
+    assert deliveries.oldest_due() is None
+    webhooks.queue(organization_id=ours.id, event_type="job.launched", payloads=[{}, {}])
+    clock.shift(timedelta(seconds=30))
+    age = deliveries.oldest_due()
+    assert age is not None
+    assert age >= 30
+    # What waits for an endpoint that is switched off is not late.
+    webhooks.change(endpoint=one, by=new_id(), is_enabled=False)
+    assert deliveries.oldest_due() is None
