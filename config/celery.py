@@ -15,7 +15,7 @@ from typing import Any
 from celery import Celery
 from celery.platforms import SecurityWarning
 from celery.signals import setup_logging
-from kombu import Queue
+from kombu import Queue  # type: ignore[attr-defined]
 
 from config import environment
 

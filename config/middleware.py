@@ -15,7 +15,7 @@ from django.contrib.messages.middleware import MessageMiddleware
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import DisallowedHost
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from django.middleware.csrf import CsrfViewMiddleware
 
@@ -27,6 +27,8 @@ Handler = Callable[[HttpRequest], HttpResponseBase]
 
 #: Orchestrators ask these by a machine's address, which is in nobody's list of names.
 _ASKED_BY_ADDRESS = frozenset({"/healthz", "/readyz", "/metrics"})
+#: These answers have no body, and by the protocol no length.
+_BODILESS = frozenset({204, 304})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 #: A page may load its own files and nothing else; no inline script or style runs anywhere.
 PAGE_POLICY = (
@@ -60,9 +62,9 @@ class RequestMiddleware:
         metrics.observe_request(method, route, response.status_code, seconds)
         headers = response.headers
         headers["X-Request-ID"] = request_id
-        if not response.streaming and "Content-Length" not in headers:
+        if isinstance(response, HttpResponse) and response.status_code not in _BODILESS:
             # Else the server sends it in chunks; the API's answers pass by the middleware for that.
-            headers["Content-Length"] = str(len(response.content))
+            headers.setdefault("Content-Length", str(len(response.content)))
         page = headers.get("Content-Type", "").startswith("text/html")
         headers.setdefault("Content-Security-Policy", PAGE_POLICY if page else DATA_POLICY)
         headers.setdefault("X-Frame-Options", "DENY")

@@ -39,7 +39,7 @@ def usual(port: int, metrics: Path) -> Sequence[Child]:
 class OwnSite:
     """Started on entering, ended on leaving; whatever dies between is started again."""
 
-    def __init__(self, make: Make = usual, *, say: Callable[[str], None]) -> None:
+    def __init__(self, make: Make = usual, *, say: Callable[[str], object]) -> None:
         self.port = processes.free_port()
         self.base_url = f"http://{processes.HOST}:{self.port}"
         self._metrics = Path(tempfile.mkdtemp(prefix="piecework-metrics-"))

@@ -18,7 +18,7 @@ HEALTHY_SECONDS = 30.0
 LONGEST_BACKOFF = 15.0
 DRAIN_SECONDS = 40.0
 
-Say = Callable[[str], None]
+Say = Callable[[str], object]
 
 
 @dataclass
@@ -131,8 +131,10 @@ class Supervisor:
         try:
             while not self.stopping:
                 now = time.monotonic()
-                for part in (*self.servers, *self.children):
-                    part.tend(now, self.say)
+                for server in self.servers:
+                    server.tend(now, self.say)
+                for child in self.children:
+                    child.tend(now, self.say)
                 pids = [child.process.pid for child in self.children if child.process]
                 if pids != known:
                     self.record.write_text("\n".join(map(str, pids)))

@@ -80,7 +80,7 @@ def diligence(house: ground.House, tasks: int = 20_000) -> dict[str, float]:
         ground.say(f"  blocks: {count:,} of {tasks:,} open tasks done by the worker")
         hand = ground.hands(1)[0]
         ground.seat(made, [hand])
-        values = {"job": made.pk, "worker": hand.worker, "count": count}
+        values: dict[str, Any] = {"job": made.pk, "worker": hand.worker, "count": count}
         with connection.cursor() as cursor:
             cursor.execute(_DONE.format(new_id=ground.new_id_sql()), values)
             cursor.execute(_STAND_BEHIND, values)

@@ -63,7 +63,7 @@ def _kill_in_turn(site: OwnSite, killed: dict[str, int], over: threading.Event) 
         if over.wait(wait):
             return
         wait = BETWEEN
-        pid = _until(lambda find=pid_of: find(site))
+        pid = _until(pid_of, site)
         if pid is not None:
             ground.say(f"\nkill -9 {name} (process {pid})")
             with contextlib.suppress(ProcessLookupError):
@@ -71,9 +71,11 @@ def _kill_in_turn(site: OwnSite, killed: dict[str, int], over: threading.Event) 
                 killed[name] = pid
 
 
-def _until(find: Callable[[], int | None], seconds: float = 10.0) -> int | None:
+def _until(
+    find: Callable[[OwnSite], int | None], site: OwnSite, seconds: float = 10.0
+) -> int | None:
     deadline = time.monotonic() + seconds
-    while (pid := find()) is None and time.monotonic() < deadline:
+    while (pid := find(site)) is None and time.monotonic() < deadline:
         time.sleep(0.2)
     return pid
 

@@ -209,7 +209,7 @@ def seat(made: Job, people: Sequence[Hand]) -> None:
     """
     first = places.join(job_id=made.pk, worker_id=people[0].worker)
     names = [
-        one.column for one in WorkerJob._meta.concrete_fields
+        str(one.column) for one in WorkerJob._meta.concrete_fields
         if one.column not in ("id", "worker_id", "pos")
     ]  # fmt: skip
     columns = ", ".join(names)
