@@ -2,9 +2,9 @@
 
 import pytest
 
-from core import errors
+from core import clock, errors
 from marketplace.models import Job, Resolution, Task, WebhookDelivery
-from marketplace.services import decisions, jobs
+from marketplace.services import decisions, jobs, judgements
 from payments.services import escrow
 from tests.factories import delivery
 from tests.factories import marketplace as make
@@ -151,3 +151,38 @@ def test_gold_has_no_rounds() -> None:
     (gold,) = make.add_gold(job, [make.YES])
     with pytest.raises(decisions.NotResolved):
         decisions.reopen(task=gold, by=job.created_by_id)
+
+
+def judge(task: Task, *said: object) -> str:
+    """Fresh people's answers, judged as a batch as the plane above does."""
+    ids = [make.answer(Task.objects.get(pk=task.pk), one).pk for one in said]
+    now = clock.now()
+    touched = judgements.admit(ids, now=now).tasks
+    (outcome,) = judgements.resolve(touched, {}, now=now)
+    return outcome.outcome
+
+
+def test_a_new_round_is_judged_over_all_the_answers() -> None:
+    job = make.live(1, quality={"kmin": 2, "kmax": 2, "audit_share": 0})
+    (task,) = make.work(job)
+    assert judge(task, make.YES, make.YES) == "accept"
+    decisions.reopen(task=task, answers=2, by=job.created_by_id)
+    assert judge(task, make.YES, make.YES) == "accept"
+    current = Resolution.objects.get(task=task, is_current=True)
+    assert (current.value, current.round, current.answers, len(current.votes)) == (
+        make.YES,
+        2,
+        4,
+        4,
+    )
+    assert [number for _, _, number in history(task)] == [1, 2]
+
+
+def test_a_new_round_that_contradicts_the_old_one_leaves_it_to_the_requester() -> None:
+    job = make.live(1, quality={"kmin": 2, "kmax": 2, "audit_share": 0})
+    (task,) = make.work(job)
+    judge(task, make.YES, make.YES)
+    decisions.reopen(task=task, answers=2, by=job.created_by_id)
+    assert judge(task, make.NO, make.NO) == "escalate"
+    made = decisions.adjudicate(task=task, answer=make.NO, by=job.created_by_id)
+    assert (made.value, made.round, made.answers) == (make.NO, 2, 4)
