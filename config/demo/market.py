@@ -25,7 +25,7 @@ KNOWN = 10_000
 
 @dataclass(frozen=True)
 class Plan:
-    """One job: its definition, how many tasks and known answers, and how a task is made."""
+    """One job: its definition, how many tasks and known answers, how a task is made and worked on."""
 
     definition: Mapping[str, Any]
     tasks: int
@@ -33,6 +33,10 @@ class Plan:
     row: Callable[[Cast, int], Row]
     truth: Callable[[int], dict[str, Any]]
     budget_micros: int = 0
+    #: How much of the workers' diligence this job gets.
+    share: float = 0.0
+    #: Seconds that an answer takes.
+    seconds: float = 0.0
 
 
 def _options(values: Iterable[str]) -> dict[str, Any]:
@@ -86,11 +90,13 @@ PLANS: Mapping[str, Plan] = {
             "seconds_per_unit": 20,
             "quality": {"kmin": 3, "kmax": 5, "gold_share": 0.1},
         },
-        tasks=150,
+        tasks=240,
         known=15,
         row=_picture,
         truth=lambda number: {"choice": things.shape(number)},
         budget_micros=400_000_000,
+        share=1.0,
+        seconds=16,
     ),
     LETTERS: Plan(
         {
@@ -104,11 +110,13 @@ PLANS: Mapping[str, Plan] = {
             "review_days": 14,
             "quality": {"kmin": 2, "kmax": 4, "gold_share": 0.05},
         },
-        tasks=120,
+        tasks=170,
         known=10,
         row=_letter,
         truth=lambda number: {"choice": things.topic(number)},
         budget_micros=60_000_000,
+        share=0.5,
+        seconds=9,
     ),
     TONES: Plan(
         {
@@ -121,11 +129,13 @@ PLANS: Mapping[str, Plan] = {
             "seconds_per_unit": 4,
             "quality": {"kmin": 2, "kmax": 4, "gold_share": 0.05},
         },
-        tasks=60,
+        tasks=90,
         known=8,
         row=_sound,
         truth=lambda number: {"text": " ".join(things.tones(number))},
         budget_micros=120_000_000,
+        share=0.25,
+        seconds=25,
     ),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import orjson
 
 from config.demo import market, things
 from config.demo.people import Cast, Worker
-from core import errors
+from core import clock, errors
 from marketplace.models import Job, Qualification
 from workers.models import Assignment, Grant
 from workers.services import (
@@ -74,13 +75,14 @@ def _answer_some(worker: Worker, job: Job, plan: market.Plan, chance: random.Ran
     """A few answers of one worker in one job; how many."""
     given = Assignment.objects.filter(worker_id=worker.id, job=job).count()
     done = 0
-    while given + done < worker.diligence and done < ROUND:
+    while given + done < worker.diligence * plan.share and done < ROUND:
         try:
             claim = claims.claim(job_id=job.pk, worker_id=worker.id)
         except errors.Problem:
             break  # not qualified, or suspended by the checks
         if isinstance(claim, Nothing):
             break
+        clock.shift(timedelta(seconds=plan.seconds * chance.uniform(0.6, 1.6)))
         submissions.submit(
             loaded={
                 "id": claim["id"],

@@ -14,8 +14,9 @@ from django.core.management.base import BaseCommand, CommandError
 from config.demo import market, money, people, work
 from core import clock
 
-#: How long ago the demo's past lies: longer than the longest hold of earnings.
-PAST = timedelta(days=9)
+#: How long ago the demo's past lies: longer than the longest hold of earnings, and long enough for
+#: the requester to be no stranger.
+PAST = timedelta(days=40)
 
 
 class Command(BaseCommand):
