@@ -13,6 +13,7 @@ from typing import Any
 import environ
 
 from config import embedded, environment
+from config.embedded import places
 
 BASE_DIR = environment.CHECKOUT
 env = environ.Env()
@@ -146,7 +147,7 @@ USE_I18N = True
 STATIC_URL = "/static/"
 STATIC_ROOT: Path | None = Path(env.str("STATIC_ROOT", default=str(BASE_DIR / "staticfiles")))
 MEDIA_URL = "/media/"
-MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(BASE_DIR / ".piecework" / "media")))
+MEDIA_ROOT = Path(env.str("MEDIA_ROOT", default=str(places.data_root() / "media")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},

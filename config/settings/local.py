@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from config.embedded import places
 from config.settings.base import *
-from config.settings.base import BASE_DIR, env
+from config.settings.base import env
 
 DEBUG = env.bool("DEBUG", default=False)
 SECRET_KEY = env.str("SECRET_KEY", default="local-only-not-a-secret")
@@ -19,7 +20,7 @@ STATIC_ROOT = None
 
 # Mail goes to a folder that the page /outbox shows, unless EMAIL_URL names a server.
 if not env.str("EMAIL_URL", default=""):
-    OUTBOX_FOLDER = BASE_DIR / ".piecework" / "outbox"
+    OUTBOX_FOLDER = places.data_root() / "outbox"
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = str(OUTBOX_FOLDER)
 

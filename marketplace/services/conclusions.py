@@ -14,10 +14,10 @@ from uuid import UUID
 
 import orjson
 from django.db import connection
-from payments.services import escrow
 
 from core.ids import new_id
 from marketplace.services import slots, webhooks
+from payments.services import escrow
 
 
 @dataclass(frozen=True, slots=True)
