@@ -17,6 +17,7 @@ import pytest
 from django.core.management.base import CommandError
 
 from config import processes
+from config.demo import people
 from config.embedded import places, postgres, valkey
 from config.management.commands import up
 
@@ -63,7 +64,7 @@ def test_every_child_gets_the_addresses_and_says_what_it_is(tmp_path, settings):
 class Site:
     """One running instance, and how to look at it."""
 
-    def __init__(self, data, port):
+    def __init__(self, data, port, *options):
         self.data = data
         self.base = f"http://127.0.0.1:{port}"
         self.log = data / "up.log"
@@ -73,9 +74,11 @@ class Site:
             if key not in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE")
         }
         environment |= {"PIECEWORK_DATA": str(data), "PORT": str(port), "FAKE_STRIPE_PORT": "0"}
+        if "--demo" in options:
+            environment["FAKE_STRIPE_PORT"] = str(free_port())
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "manage.py", "up"],
+                [sys.executable, "manage.py", "up", *options],
                 cwd=CHECKOUT, env=environment, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 
@@ -98,10 +101,10 @@ class Site:
 
 
 @pytest.fixture
-def site(monkeypatch):
+def site(monkeypatch, request):
     data = Path(tempfile.mkdtemp(prefix="piecework-test-"))
     monkeypatch.setenv("PIECEWORK_DATA", str(data))
-    running = Site(data, free_port())
+    running = Site(data, free_port(), *getattr(request, "param", ()))
     yield running
     if running.process.poll() is None:
         running.stop()
@@ -140,3 +143,38 @@ def test_the_site_comes_up_heals_and_ends_without_a_trace(site):
     assert not valkey.answers(here)
     with pytest.raises(httpx.TransportError):
         httpx.get(f"{site.base}/healthz")
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("up")
+@pytest.mark.parametrize("site", [["--demo"]], indirect=True)
+@pytest.mark.skipif(not shutil.which("curl"), reason="the tour is told with curl")
+def test_the_tour_of_the_readme_works_on_a_site_with_the_demo(site):
+    site.wait(lambda: "The demo is ready" in site.log.read_text(), seconds=180)
+    site.wait(lambda: "admin@demo.invalid" in site.log.read_text())
+    tour = subprocess.run(
+        [CHECKOUT / "docs" / "tour.sh"],
+        env={**os.environ, "PIECEWORK": site.base},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert tour.returncode == 0, tour.stdout + tour.stderr
+    results = [line for line in tour.stdout.splitlines() if line.startswith('{"task"')]
+    assert len(results) == 3
+    assert all('"value":{"choice":"no"}' in line for line in results)
+
+    with httpx.Client(base_url=site.base, follow_redirects=True) as browser:
+        form = browser.get("/admin/login/")
+        entered = browser.post(
+            "/admin/login/",
+            data={
+                "username": "admin@demo.invalid",
+                "password": people.PASSWORD,
+                "csrfmiddlewaretoken": browser.cookies["csrftoken"],
+                "next": "/admin/",
+            },
+        )
+        assert form.status_code == entered.status_code == 200
+        queue = browser.get("/admin/payments/payout/")
+        assert queue.status_code == 200
+        assert "amara@demo.invalid" in queue.text or "Amara" in queue.text
+    assert site.stop() == 0
