@@ -1,4 +1,8 @@
-"""``python -m config.embedded start|stop|status|urls [main|test]``: the servers by hand."""
+"""``python -m config.embedded start|stop|status|urls [main|test]``: the servers by hand.
+
+``start`` prints their addresses. Put these into the environment: a command that finds none takes
+the servers for its own, and the last one to end stops them.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +16,11 @@ def main(argv: list[str]) -> int:
     """Do what the words say; answer the process's exit status."""
     verb, name = (*argv, *("status", places.MAIN)[len(argv) :])[:2]
     site = places.site(name)
-    if verb == "start":
-        embedded.ensure(name)
-    elif verb == "stop":
+    if verb == "stop":
         embedded.stop(name)
-    elif verb == "urls":
+    elif verb in ("start", "urls"):
+        if verb == "start":
+            embedded.ensure(name)
         for key, value in embedded.addresses(name)._asdict().items():
             print(f"{key.upper()}={value}")
     elif verb == "status":
