@@ -69,10 +69,18 @@ def beat(port: int) -> Child:
     return Child("beat", command, {**shared_environment(port), "PIECEWORK_PROCESS": "worker"})
 
 
+def stand_in_port() -> int | None:
+    """Where the stand-in for Stripe is to listen, when this site is to use ours."""
+    own: int | None = getattr(settings, "FAKE_STRIPE_PORT", None)
+    if not own or os.environ.get("STRIPE_API_BASE") or "fakestripe" not in get_commands():
+        return None
+    return own
+
+
 def stand_in(port: int) -> Child | None:
     """The stand-in for Stripe, when this site is to use ours."""
-    own = getattr(settings, "FAKE_STRIPE_PORT", None)
-    if not own or os.environ.get("STRIPE_API_BASE") or "fakestripe" not in get_commands():
+    own = stand_in_port()
+    if own is None:
         return None
     command = [sys.executable, "manage.py", "fakestripe", "--port", str(own)]
     return Child("fakestripe", command, shared_environment(port))

@@ -36,7 +36,19 @@ def test_a_busy_port_is_refused_with_a_way_out():
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(CommandError, match=f"Port {port} is not free.*PORT={port + 1}"):
-            up.refuse_busy_port(port)
+            up.refuse_busy_port(port, "PORT")
+
+
+def test_a_port_is_kept_before_anybody_listens_there():
+    port = free_port()
+    with up.keep_port(port):
+        with pytest.raises(CommandError, match="is not free"):
+            up.refuse_busy_port(port, "PORT")
+        with socket.socket() as child:
+            child.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            child.bind(("127.0.0.1", port))
+            child.listen()
+    up.refuse_busy_port(port, "PORT")
 
 
 def test_a_second_instance_is_refused_and_told_of_the_first(tmp_path):

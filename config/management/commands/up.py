@@ -39,7 +39,10 @@ class Command(BaseCommand):
         root = places.data_root()
         root.mkdir(parents=True, exist_ok=True)
         instance = take_instance(root)
-        refuse_busy_port(port)
+        refuse_busy_port(port, "PORT")
+        kept = keep_port(port)
+        if stand_in := processes.stand_in_port():
+            refuse_busy_port(stand_in, "FAKE_STRIPE_PORT")
         self._start_servers()
         self.stdout.write("Bringing the database up to date …")
         call_command("migrate", verbosity=0, interactive=False)
@@ -65,6 +68,7 @@ class Command(BaseCommand):
                 on_ready=lambda: self._announce(port, options["demo"]),
             )
         finally:
+            kept.close()
             instance.close()
         self.stdout.write("Stopped.")
 
@@ -123,11 +127,11 @@ def take_instance(root: Path) -> TextIO:
     return handle
 
 
-def refuse_busy_port(port: int) -> None:
-    """Check that the port is free.
+def refuse_busy_port(port: int, variable: str) -> None:
+    """Check that a port is free; `variable` of the environment chooses another.
 
     Raises:
-        CommandError: something listens there.
+        CommandError: something listens there, or is about to.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -135,8 +139,21 @@ def refuse_busy_port(port: int) -> None:
             probe.bind((HOST, port))
         except OSError as error:
             raise CommandError(
-                f"Port {port} is not free ({error.strerror}). Choose another: PORT={port + 1}."
+                f"Port {port} is not free ({error.strerror}). "
+                f"Choose another: {variable}={port + 1}."
             ) from None
+
+
+def keep_port(port: int) -> socket.socket:
+    """Keep a free port for the web processes for as long as the socket stays open.
+
+    They listen with SO_REUSEPORT, by which those of a second instance would share the port
+    unnoticed; the check above, which binds without it, meets this socket.
+    """
+    ours = socket.socket()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    ours.bind((HOST, port))
+    return ours
 
 
 def _positive(text: str) -> int:

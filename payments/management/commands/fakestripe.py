@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 
 class Command(BaseCommand):
@@ -43,19 +43,25 @@ class Command(BaseCommand):
         """Serve until a signal comes."""
         from payments.fakestripe import FakeStripe
 
+        try:
+            fake = FakeStripe(
+                host=options["host"],
+                port=options["port"],
+                settle_seconds=options["settle_seconds"],
+                payout_seconds=options["payout_seconds"],
+                file=options["file"],
+                webhook_url=options["webhook_url"],
+                webhook_secret=settings.STRIPE_WEBHOOK_SECRET,
+                public_url=options["public_url"],
+            )
+        except OSError as error:
+            raise CommandError(
+                f"Cannot listen on {options['host']}:{options['port']} ({error.strerror}). "
+                "Choose another --port."
+            ) from None
         stop = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
-        fake = FakeStripe(
-            host=options["host"],
-            port=options["port"],
-            settle_seconds=options["settle_seconds"],
-            payout_seconds=options["payout_seconds"],
-            file=options["file"],
-            webhook_url=options["webhook_url"],
-            webhook_secret=settings.STRIPE_WEBHOOK_SECRET,
-            public_url=options["public_url"],
-        )
         with fake:
             self.stdout.write(f"A stand-in for Stripe listens at {fake.url}")
             self.stdout.flush()

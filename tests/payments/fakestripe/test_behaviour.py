@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import stripe
+from django.core.management import CommandError, call_command
 
 from payments.fakestripe import FakeStripe, accounts, checkout, payouts
 from tests.payments.fakestripe import typed
@@ -337,3 +339,12 @@ def test_what_it_knows_outlives_a_restart(tmp_path: Path) -> None:
         assert transfer(client, account, "k").id == first.id
         assert client.v1.accounts.retrieve(account).payouts_enabled
         assert made(fake) == 1
+
+
+def test_the_command_says_so_when_its_port_is_taken(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(CommandError, match=f"Cannot listen on 127.0.0.1:{port}.*another"):
+            call_command("fakestripe", port=port, file=tmp_path / "kept.json")
