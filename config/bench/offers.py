@@ -34,6 +34,8 @@ RATE, DECLINE, IGNORE = 0.2, 0.03, 0.03
 #: Seconds an accepted task takes, on the average.
 WORK = 0.3
 IDLE_CLAIM_SECONDS = 20
+#: Accepted answers in the past of those who are no newcomers.
+PROVEN = 1000
 
 
 def hurried(port: int, metrics: Path) -> Sequence[Child]:
@@ -78,8 +80,8 @@ def _season(people: Sequence[ground.Hand]) -> None:
     """Give workers a past: the others are newcomers."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "UPDATE workers_worker SET accepted_count = 1000 WHERE user_id = ANY(%s)",
-            [[hand.worker for hand in people]],
+            "UPDATE workers_worker SET accepted_count = %s WHERE user_id = ANY(%s)",
+            [PROVEN, [hand.worker for hand in people]],
         )
         cursor.execute(
             "INSERT INTO workers_skillrecord (worker_id, specialty, hits, n, squares, gold_answers,"
@@ -140,7 +142,7 @@ _OFFERS = """
 SELECT o.state, o.task_id, o.offered_at, o.ended_at, o.expires_at, o.is_newcomer_share,
     extract(epoch FROM o.offered_at - o.slot_open_at)::float8,
     extract(epoch FROM o.offered_at - greatest(o.slot_open_at, o.idle_at))::float8,
-    w.accepted_count < %(below)s
+    o.worker_id, w.accepted_count >= %(proven)s
 FROM workers_offer o JOIN workers_worker w ON w.user_id = o.worker_id
 WHERE o.job_id = %(job)s ORDER BY o.offered_at
 """
@@ -148,7 +150,7 @@ WHERE o.job_id = %(job)s ORDER BY o.offered_at
 
 def _figures(job: Job) -> dict[str, Any]:
     with connection.cursor() as cursor:
-        cursor.execute(_OFFERS, {"job": job.pk, "below": settings.OFFER_NEWCOMER_BELOW})
+        cursor.execute(_OFFERS, {"job": job.pk, "proven": PROVEN})
         rows = cursor.fetchall()
     late = [
         (ended - expires).total_seconds()
@@ -165,11 +167,23 @@ def _figures(job: Job) -> dict[str, Any]:
         "matched_after_seconds": _spread([row[7] for row in rows]),
         "lapsed_noticed_after_seconds": _spread(late),
         "ignored_passed_on_after_seconds": _spread(again),
-        "newcomers_part": round(sum(row[8] for row in rows) / max(1, len(rows)), 3),
-        "newcomers_share_kept": round(sum(row[5] for row in rows) / max(1, len(rows)), 3),
+        "newcomers_part": _newcomers_part(rows),
         "newcomers_share_setting": settings.OFFER_NEWCOMER_SHARE,
         "over_offered": _over_offered(rows),
     }
+
+
+def _newcomers_part(rows: Sequence[Any]) -> float:
+    """The newcomers' part of the offers, as long as there was a newcomer to offer to."""
+    taken: dict[Any, int] = {}
+    were_new = []
+    for row in rows:
+        worker, is_proven = row[8], row[9]
+        were_new.append(not is_proven and taken.get(worker, 0) < settings.OFFER_NEWCOMER_BELOW)
+        if row[0] == "accepted":
+            taken[worker] = taken.get(worker, 0) + 1
+    meanwhile = len(were_new) - were_new[::-1].index(True) if True in were_new else 1
+    return round(sum(were_new) / meanwhile, 3)
 
 
 def _passed_on(rows: Sequence[Any]) -> list[float]:
@@ -257,7 +271,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         ),
         f"ignored offers passed on after {found['ignored_passed_on_after_seconds']} s (guard 5)",
         (
-            f"newcomers got {found['newcomers_part']:.1%} of the offers "
+            f"newcomers got {found['newcomers_part']:.1%} of the offers as long as there were any "
             f"(kept for them: {found['newcomers_share_setting']:.0%})"
         ),
         (
