@@ -20,20 +20,24 @@ REQUIRED = (
 )
 #: Words that a secret from an example or a local machine carries.
 _EXAMPLES = ("local", "example", "changeme", "change-me", "insecure", "not-a-secret", "test-only")
+#: Words of the secrets that deploy/try.env publishes: for a stand-in, where no money is.
+_TRY_OUT = ("try-out", "try_out")
 
 
 def _refuse_bad_secrets() -> None:
     missing = [name for name in REQUIRED if not env.str(name, default="").strip()]
     if missing:
         raise ImproperlyConfigured(f"Set these in the environment: {', '.join(missing)}.")
+    has_stand_in = env.bool("STRIPE_STAND_IN", default=False)
+    refused = _EXAMPLES if has_stand_in else (*_EXAMPLES, *_TRY_OUT)
     for name in ("SECRET_KEY", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET"):
         value = env.str(name).lower()
-        if any(word in value for word in _EXAMPLES):
+        if any(word in value for word in refused):
             raise ImproperlyConfigured(f"{name} is an example value: set a secret of your own.")
     secret = env.str("SECRET_KEY")
     if len(secret) < 50 or len(set(secret)) < 10:
         raise ImproperlyConfigured("SECRET_KEY is too weak: use 50 or more random characters.")
-    if env.str("STRIPE_API_BASE", default="") and not env.bool("STRIPE_STAND_IN", default=False):
+    if env.str("STRIPE_API_BASE", default="") and not has_stand_in:
         raise ImproperlyConfigured(
             "STRIPE_API_BASE points away from Stripe; say STRIPE_STAND_IN=1 if that is meant."
         )
