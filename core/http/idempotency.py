@@ -7,7 +7,8 @@ Three classes of endpoints (``Access.idempotency``):
   nothing behind, so its key may be used again once its cause is gone.
 - *external*: the effect reaches an outside service and cannot share a transaction. The key's row is
   committed first, the answer last; if the process dies in between, the same request under the same
-  key runs again, and the service finds by that key what it began.
+  key runs again, and the service finds by that key what it began. A request that was refused gives
+  its key back, unless an earlier one under it broke off: what that one began belongs to the key.
 
 Keys belong to a person, or to a person acting for an organization, and are kept for a day.
 """
@@ -24,6 +25,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
+from rest_framework import exceptions as drf
 
 from core import errors
 from core.http.auth import Caller
@@ -120,7 +122,8 @@ def external(found: Key, run: Run) -> HttpResponse:
     Raises Mismatch, InProgress.
     """
     with _locked(found) as is_ours:
-        row = _insert(found, "true") if is_ours else None
+        made = _insert(found, "true") if is_ours else None
+        row = made
         if row is None:
             known, response = _known(found)
             if response is not None:
@@ -128,10 +131,21 @@ def external(found: Key, run: Run) -> HttpResponse:
             if known is None or not is_ours:
                 raise _in_progress()
             row = known
-        response = run()
+        try:
+            response = run()
+        except (errors.Problem, drf.APIException) as problem:
+            if made is not None and _status_of(problem) < 500:
+                _free(made)
+            raise
         if response.status_code < 400:
             _store(row, response)
+        elif made is not None and response.status_code < 500:
+            _free(made)
         return response
+
+
+def _status_of(problem: errors.Problem | drf.APIException) -> int:
+    return problem.status if isinstance(problem, errors.Problem) else problem.status_code
 
 
 @contextmanager
@@ -212,6 +226,12 @@ def _answered(found: Key) -> HttpResponse:
 
 def _in_progress() -> InProgress:
     return InProgress("The same request is running; ask again in a moment.", retry_after=1)
+
+
+def _free(row: int) -> None:
+    """Give a refused request's key back, while its lock is held: no twin can be running on it."""
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM core_idempotencykey WHERE id = %s AND status IS NULL", [row])
 
 
 def _store(row: int, response: HttpResponse) -> None:

@@ -1,10 +1,13 @@
 """One effect and one answer for a request that comes twice under one key."""
 
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.http import HttpResponse
+from rest_framework import exceptions as drf
 
 from core import audit, errors
 from core.http import idempotency
@@ -184,6 +187,55 @@ def test_a_refusal_is_not_kept(key):
         idempotency.external(key, lambda: (_ for _ in ()).throw(errors.Conflict("no")))
     assert idempotency.external(key, answer(calls)).status_code == 200
     assert len(calls) == 2
+
+
+def refusing(problem):
+    def run():
+        raise problem
+
+    return run
+
+
+@pytest.mark.parametrize("refused", [
+    refusing(errors.Invalid("no")),
+    refusing(drf.ValidationError("no")),
+    lambda: HttpResponse(status=402),
+])  # fmt: skip
+def test_a_refused_request_leaves_its_key_to_the_corrected_one(key, refused):
+    with suppress(errors.Problem, drf.APIException):
+        idempotency.external(key, refused)
+    assert not IdempotencyKey.objects.exists()
+    corrected = replace(key, request_hash=b"c" * 32)
+    assert idempotency.external(corrected, answer([])).status_code == 200
+
+
+@pytest.mark.parametrize("failed", [
+    refusing(errors.Unavailable("no")),
+    refusing(drf.APIException("no")),
+    refusing(RuntimeError("no")),
+    lambda: HttpResponse(status=503),
+])  # fmt: skip
+def test_a_failed_request_keeps_its_key_for_what_it_may_have_begun(key, failed):
+    with suppress(errors.Problem, drf.APIException, RuntimeError):
+        idempotency.external(key, failed)
+    assert IdempotencyKey.objects.get().status is None
+    # A refusal on the second go does not undo what the first one began.
+    with pytest.raises(errors.Invalid):
+        idempotency.external(key, refusing(errors.Invalid("no")))
+    with pytest.raises(Mismatch):
+        idempotency.external(replace(key, request_hash=b"c" * 32), answer([]))
+
+
+def test_a_wrong_amount_does_not_cost_the_key(acme):
+    asks = callers.member(acme.pk, "manager")
+    for body, status in (
+        ({"amount_micros": 0, "currency": "XTS"}, 400),
+        ({"amount_micros": 10**15 * 9, "currency": "USD"}, 400),
+        ({"amount_micros": 5_000_000, "currency": "XTS"}, 201),
+        ({"amount_micros": 6_000_000, "currency": "XTS"}, 422),
+    ):
+        assert asks.post("/wallet/topups", body, key="k").status_code == status, body
+    assert IdempotencyKey.objects.get().status == 201
 
 
 def test_a_key_of_a_person_and_of_their_organization_are_two(ada, acme, rf):
