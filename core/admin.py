@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
@@ -59,14 +61,38 @@ class UserAdmin(DjangoUserAdmin):
         return (*fixed, *_RIGHTS)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A password or an address of a superuser opens every door, so only a peer changes them."""
-        if obj is not None and obj.is_superuser and not request.user.is_superuser:
+        """Who sets the password or address of staff can act as them, as a second pair of eyes too.
+
+        So a superuser does that, and everybody for themselves.
+        """
+        is_other = obj is not None and obj.pk != request.user.pk
+        if is_other and (obj.is_staff or obj.is_superuser) and not request.user.is_superuser:
             return False
         return super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A person who leaves is made inactive."""
         return False
+
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(DjangoGroupAdmin):
+    """What a group may do, its members may do: only a superuser says so."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Whether this person is a superuser."""
+        return bool(request.user.is_active and request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whether this person is a superuser."""
+        return self.has_add_permission(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whether this person is a superuser."""
+        return self.has_add_permission(request)
 
 
 class MembershipInline(admin.TabularInline):
