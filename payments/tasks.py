@@ -44,7 +44,7 @@ def follow_topups() -> int:
     name="payments.review_payouts",
     queue="payouts",
     every=10,
-    oldest_due=lambda: selectors.oldest_payout("requested", "blocked"),
+    oldest_due=lambda: selectors.oldest_payout("requested", "blocked", "needs_review"),
 )
 def review_payouts() -> int:
     """Decide what each new or blocked payout needs."""

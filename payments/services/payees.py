@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.conf import settings
@@ -16,6 +16,7 @@ from core.nudge import nudge
 from payments.gateways import facts
 from payments.gateways import stripe as gateway
 from payments.models import ConnectedAccount, Payout
+from payments.models.payout import OPEN
 
 #: A copy of Stripe's word that is older than this is not shown as the present state.
 FRESH = timedelta(minutes=5)
@@ -170,6 +171,8 @@ def _take_over(pk: UUID, said: facts.Account) -> ConnectedAccount:
         now = clock.now()
         if row.bank_fingerprint and said.bank_fingerprint not in ("", row.bank_fingerprint):
             row.bank_changed_at = now
+        if said.bank_fingerprint not in ("", row.bank_fingerprint):
+            _mark_for_a_new_look(row.user_id, now)
         row.stripe_id = row.stripe_id or said.id
         row.country = said.country or row.country
         row.currency = said.currency
@@ -189,6 +192,19 @@ def _take_over(pk: UUID, said: facts.Account) -> ConnectedAccount:
             if waiting.update(next_attempt_at=now):
                 nudge("payments.review_payouts")
         return row
+
+
+def _mark_for_a_new_look(worker_id: UUID, now: datetime) -> None:
+    """What was found of the worker's open payout was found with another bank account.
+
+    No time of the assessment says so for certain (two transactions may commit in the other order
+    than they began), so it is taken away. All open states: one that is just being assessed is
+    waited for, and marked after that.
+    """
+    Payout.objects.filter(worker_id=worker_id, state__in=OPEN).update(checked_at=None)
+    waiting = Payout.objects.filter(worker_id=worker_id, state=Payout.State.NEEDS_REVIEW)
+    if waiting.update(next_attempt_at=now):
+        nudge("payments.review_payouts")
 
 
 def _locked(pk: UUID) -> ConnectedAccount:

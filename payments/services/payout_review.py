@@ -27,13 +27,14 @@ BATCH = 20
 LEASE = timedelta(seconds=120)
 #: A blocked payout is looked at this often, besides at once when Stripe tells of a change.
 BLOCKED_LOOK = timedelta(hours=1)
+BANK_CHANGED = "The bank account was changed since the risk was assessed."
 #: Together at most so many are approved.
 MOST_AT_ONCE = 500
 
 _TAKE = """
 UPDATE payments_payout AS payout SET next_attempt_at = core_now() + %(lease)s
   FROM (SELECT id FROM payments_payout
-         WHERE state IN ('requested', 'blocked') AND next_attempt_at <= core_now()
+         WHERE state IN ('requested', 'blocked', 'needs_review') AND next_attempt_at <= core_now()
          ORDER BY next_attempt_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED) AS due
  WHERE payout.id = due.id
 RETURNING payout.id
@@ -75,7 +76,7 @@ class NotForBulk(errors.Conflict):
 
 # --- looking ---------------------------------------------------------------------------------
 def sweep() -> int:
-    """Look at new payouts, and at blocked ones whose cause may be gone."""
+    """Look at new payouts, at blocked ones whose cause may be gone, and at changed ones."""
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute(_TAKE, _BOUNDS)
         taken = [row[0] for row in cursor.fetchall()]
@@ -90,17 +91,25 @@ def look(payout_id: UUID) -> Payout:
     Of one that waits for a person only what the rules say is brought up to date.
     """
     worker_id = Payout.objects.values_list("worker_id", flat=True).get(pk=payout_id)
-    account = payees.current(worker_id)
+    payees.current(worker_id)
     with transaction.atomic():
         row = payout_steps.locked(payout_id)
         if row.state not in payout_steps.UNDECIDED:
             return row
+        # Read under the payout's lock: whoever changes the account after this marks the payout.
+        account = payees.of(worker_id)
         obstacles = payees.blockers(account)
+        is_changed = row.checked_at is None
         payout_steps.save(row, account=account, checked_at=clock.now())
         if row.state == State.NEEDS_REVIEW:
             hits = payout_risk.assess(row, account)
             hits += [Hit(one.code, payout_risk.WARN, one.says) for one in obstacles]
-            payout_steps.save(row, **_assessed(row, hits))
+            payout_steps.save(row, **assessed(row, hits), next_attempt_at=None)
+            if is_changed:  # a yes to another bank account is none to this one
+                payout_steps.save(row, review_round=row.review_round + 1)
+                payout_steps.note(
+                    row, kind="looked_again", reason=BANK_CHANGED, evidence={"risk": row.risk}
+                )
             return row
         if obstacles:
             _block(row, obstacles[0])
@@ -128,7 +137,7 @@ def _block(row: Payout, obstacle: payees.Blocker) -> None:
 
 def _assess(row: Payout, account: ConnectedAccount | None) -> None:
     hits = payout_risk.assess(row, account)
-    facts: dict[str, Any] = {**_assessed(row, hits), "reason_code": ""}
+    facts: dict[str, Any] = {**assessed(row, hits), "reason_code": ""}
     limit = settings.PAYOUT_AUTO_LIMIT_MICROS
     now = clock.now()
     if not hits and row.amount_micros <= limit:
@@ -148,7 +157,7 @@ def _assess(row: Payout, account: ConnectedAccount | None) -> None:
     )
 
 
-def _assessed(row: Payout, hits: list[Hit]) -> dict[str, Any]:
+def assessed(row: Payout, hits: list[Hit]) -> dict[str, Any]:
     """The facts of a payout that follow from what the rules say."""
     shown = hits or [Hit("no_rule", payout_risk.NOTE, _why_without(row))]
     severity = max(hit.severity for hit in shown)

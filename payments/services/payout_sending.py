@@ -19,7 +19,7 @@ from core import clock
 from payments.gateways import facts
 from payments.gateways import stripe as gateway
 from payments.models import ConnectedAccount, Payout
-from payments.services import ledger, payees, payout_steps
+from payments.services import ledger, payees, payout_review, payout_risk, payout_steps
 
 log = structlog.get_logger()
 
@@ -101,9 +101,7 @@ def _begin(payout_id: UUID, account: ConnectedAccount | None) -> Payout | None:
             return None
         assert account is not None
         assert account.stripe_id is not None
-        assert row.approved_at is not None
-        if account.bank_changed_at is not None and account.bank_changed_at > row.approved_at:
-            _look_again(row)
+        if not _is_still_approved(row):
             return None
         now = clock.now()
         payout_steps.move(
@@ -135,19 +133,33 @@ def block(row: Payout, code: str, says: str, **known: Any) -> None:
     )
 
 
-def _look_again(row: Payout) -> None:
-    says = "The bank account was changed after the approval."
+def _is_still_approved(row: Payout) -> bool:
+    """Whether the bank account is the one that was looked at, or makes no difference.
+
+    Otherwise the risk is assessed again, and where the rules say so the payout goes back to people.
+    """
+    account = payees.of(row.worker_id)
+    changed_at = None if account is None else account.bank_changed_at
+    if row.checked_at is not None and (changed_at is None or changed_at <= row.checked_at):
+        return True
+    hits = payout_risk.assess(row, account)
+    known = {**payout_review.assessed(row, hits), "checked_at": clock.now()}
+    known["approvals_needed"] = max(known["approvals_needed"], row.approvals_needed)
+    if known["severity"] <= payout_risk.NOTE and (row.approvals_needed or not hits):
+        # People said yes knowing as much; or none were asked, and none need be.
+        payout_steps.save(row, **known)
+        return True
     payout_steps.move(
         row,
         State.NEEDS_REVIEW,
         kind="needs_review",
-        reason=says,
-        risk=[{"rule": "bank_changed", "severity": "warn", "says": says}, *row.risk],
-        severity=max(row.severity, Payout.Severity.WARN),
-        approvals_needed=max(row.approvals_needed, 1),
+        reason=payout_review.BANK_CHANGED,
+        evidence={"risk": known["risk"]},
         review_round=row.review_round + 1,
         next_attempt_at=None,
+        **known,
     )
+    return False
 
 
 # --- what came of it -------------------------------------------------------------------------

@@ -55,6 +55,15 @@ def hear(fake: FakeStripe) -> None:
     stripe_events.sweep()
 
 
+def asked_for(fake: FakeStripe) -> Payout:
+    """A payout that waits for two people."""
+    worker = make.earner().worker_id
+    make.account(fake, worker)
+    payout = payouts.request(worker_id=worker, by=worker)
+    payout_review.sweep()
+    return Payout.objects.get(pk=payout.pk)
+
+
 def state_of(payout: dict[str, Any], worker: callers.Caller) -> dict[str, Any]:
     return dict(worker.get(f"/payouts/{payout['id']}", expect=200).json())
 
@@ -247,8 +256,47 @@ def test_a_bank_account_changed_after_the_approval_is_looked_at(fake_stripe: Fak
     accounts.onboard(fake_stripe.store, account.stripe_id, "000999999999")
     payout_sending.sweep()
     row = Payout.objects.get(pk=payout.pk)
-    assert (row.state, row.severity, row.risk[0]["rule"]) == ("needs_review", 3, "bank_changed")
+    assert (row.state, row.severity, row.review_round) == ("needs_review", 3, 2)
+    assert "bank_changed" in [hit["rule"] for hit in row.risk]
     assert make.transfers(fake_stripe) == []
+    for _ in range(2):
+        payout_review.approve(payout_id=payout.pk, by=make.reviewer(), reason="asked the worker")
+    payout_sending.sweep()
+    assert make.transfers(fake_stripe) == [3000], "a new look is had once for a change"
+
+
+@pytest.mark.parametrize("is_heard", [True, False])
+def test_a_bank_account_changed_before_the_approval_is_looked_at(
+    is_heard: bool, fake_stripe: FakeStripe
+) -> None:
+    make.fund(fake_stripe)
+    payout = asked_for(fake_stripe)
+    account = ConnectedAccount.objects.get()
+    assert account.stripe_id is not None
+    first, second = make.reviewer(), make.reviewer()
+    payout_review.approve(payout_id=payout.pk, by=first, reason="the old bank")
+    accounts.onboard(fake_stripe.store, account.stripe_id, "000999999999")
+    if is_heard:
+        hear(fake_stripe)
+        assert payout_review.sweep() == 1, "the change made it due"
+        row = Payout.objects.get(pk=payout.pk)
+        assert (row.state, row.review_round, row.next_attempt_at) == ("needs_review", 2, None)
+        assert "bank_changed" in [hit["rule"] for hit in row.risk]
+        payout_review.approve(payout_id=payout.pk, by=first, reason="the new bank")
+        payout_review.approve(payout_id=payout.pk, by=second, reason="the new bank")
+    else:
+        make.later(minutes=1)
+        payout_review.approve(payout_id=payout.pk, by=second, reason="on what was known")
+        payout_sending.sweep()
+        row = Payout.objects.get(pk=payout.pk)
+        assert (row.state, row.review_round) == ("needs_review", 2)
+        assert "bank_changed" in [hit["rule"] for hit in row.risk]
+        assert make.transfers(fake_stripe) == []
+        payout_review.approve(payout_id=payout.pk, by=first, reason="the new bank")
+        payout_review.approve(payout_id=payout.pk, by=second, reason="the new bank")
+    payout_sending.sweep()
+    assert make.transfers(fake_stripe) == [3000]
+    assert make.broken() == []
 
 
 def test_a_refusal_for_good_gives_the_money_back(fake_stripe: FakeStripe) -> None:
