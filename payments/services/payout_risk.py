@@ -34,7 +34,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Source:
-    """A requester's part in what is paid out."""
+    """A requester's part in what may be paid out; 0 where it was paid out before, not long ago."""
 
     name: str
     micros: int
@@ -183,28 +183,45 @@ def _days(days: int) -> str:
 
 # --- the facts -------------------------------------------------------------------------------
 _HISTORY = """
-SELECT u.created_at, count(p.id), coalesce(avg(p.amount_micros), 0)::bigint, max(p.created_at)
+SELECT u.created_at, count(p.id) FILTER (WHERE p.state <> 'bank_failed'),
+       coalesce(avg(p.amount_micros) FILTER (WHERE p.state <> 'bank_failed'), 0)::bigint,
+       coalesce(sum(p.amount_micros), 0)::bigint
 FROM core_user u
 LEFT JOIN payments_payout p ON p.worker_id = u.id AND p.currency = %(currency)s
-    AND p.id <> %(payout)s AND p.state IN ('sent', 'paid')
+    AND p.id <> %(payout)s AND p.state IN ('sent', 'paid', 'bank_failed')
 WHERE u.id = %(worker)s GROUP BY u.id
 """
-# What was earned since the last payout is what this one pays out, more or less.
-_SOURCES = """
-SELECT o.name, sum(e.amount_micros)::bigint, o.created_at, bool_or(m.id IS NOT NULL)
-FROM payments_earning e
-JOIN core_organization o ON o.id = e.organization_id
-LEFT JOIN core_membership m ON m.organization_id = o.id AND m.user_id = e.worker_id
-WHERE e.worker_id = %(worker)s AND e.currency = %(currency)s
-  AND e.created_at > coalesce(%(since)s, '-infinity'::timestamptz)
-GROUP BY o.id ORDER BY 2 DESC LIMIT 20
+#: What was paid out so lately still counts for the rules that look at where pay came from.
+WINDOW = timedelta(days=90)
+# What this payout may pay: whatever earlier ones have not, the oldest pay first. A small payout
+# before it takes away no more than its own amount. Found by the index of a worker's earnings.
+_COVERED = """
+WITH covered AS (
+    SELECT organization_id, risk_notes, created_at,
+        greatest(least(amount_micros,
+                       sum(amount_micros) OVER (ORDER BY created_at, id) - %(left)s), 0) AS unpaid
+    FROM payments_earning WHERE worker_id = %(worker)s AND currency = %(currency)s
+)
 """
-_NOTES = """
-SELECT note, count(*) FROM payments_earning e CROSS JOIN LATERAL unnest(e.risk_notes) AS note
-WHERE e.worker_id = %(worker)s AND e.currency = %(currency)s
-  AND e.created_at > coalesce(%(since)s, '-infinity'::timestamptz)
+_SOURCES = (
+    _COVERED
+    + """
+SELECT o.name, sum(c.unpaid)::bigint, o.created_at, bool_or(m.id IS NOT NULL)
+FROM covered c
+JOIN core_organization o ON o.id = c.organization_id
+LEFT JOIN core_membership m ON m.organization_id = o.id AND m.user_id = %(worker)s
+WHERE c.unpaid > 0 OR c.created_at > %(since)s
+GROUP BY o.id ORDER BY 4 DESC, 2 DESC LIMIT 20
+"""
+)
+_NOTES = (
+    _COVERED
+    + """
+SELECT note, count(*) FROM covered c CROSS JOIN LATERAL unnest(c.risk_notes) AS note
+WHERE c.unpaid > 0 OR c.created_at > %(since)s
 GROUP BY note ORDER BY 2 DESC LIMIT 20
 """
+)
 
 
 def facts_of(payout: Payout, account: ConnectedAccount | None) -> Facts:
@@ -213,10 +230,11 @@ def facts_of(payout: Payout, account: ConnectedAccount | None) -> Facts:
         "worker": payout.worker_id,
         "payout": payout.pk,
         "currency": payout.currency,
+        "since": payout.created_at - WINDOW,
     }
     with connection.cursor() as cursor:
         cursor.execute(_HISTORY, asked)
-        worker_since, earlier, usual, asked["since"] = cursor.fetchone()
+        worker_since, earlier, usual, asked["left"] = cursor.fetchone()
         cursor.execute(_SOURCES, asked)
         sources = [Source(*row) for row in cursor.fetchall()]
         cursor.execute(_NOTES, asked)

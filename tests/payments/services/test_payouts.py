@@ -33,9 +33,10 @@ def plain(fake: FakeStripe, micros: int = 30 * make.DOLLAR) -> Payout:
     """A payout of a worker about whom no rule speaks, not yet looked at."""
     old = money.requester()
     Organization.objects.filter(pk=old).update(created_at="2020-01-01T00:00Z")
-    worker = make.earner(micros, organization_id=old).worker_id
-    make.account(fake, worker, bank=f"9{worker.int % 10**11:011d}")
+    worker = money.person()
     earlier(worker)
+    make.earner(micros, organization_id=old, worker_id=worker)
+    make.account(fake, worker, bank=f"9{worker.int % 10**11:011d}")
     return payouts.request(worker_id=worker, by=worker)
 
 
