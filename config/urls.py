@@ -32,12 +32,6 @@ def _measured() -> list[URLPattern | URLResolver]:
     return [path("", include("config.bench.urls"))] if settings.PIECEWORK_BENCH else []
 
 
-admin.site.site_header = "Piecework administration"
-admin.site.site_title = "Piecework"
-admin.site.index_title = "People, jobs, labor and money"
-# Tables of money are wide; the breadcrumbs and the index lead everywhere.
-admin.site.enable_nav_sidebar = False
-
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.landing, name="landing"),
     path("healthz", views.healthz, name="healthz"),

@@ -152,25 +152,26 @@ def outbox(request: HttpRequest) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """A request that Django refused before any view saw it."""
-    return _lost(request, 400, "bad_request", "This request is not well formed.")
+    return lost(request, 400, "bad_request", "This request is not well formed.")
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Something that this person may not do."""
-    return _lost(request, 403, "forbidden", "You may not do this.")
+    return lost(request, 403, "forbidden", "You may not do this.")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """A place that does not exist, or not for this person."""
-    return _lost(request, 404, "not_found", "There is nothing here.")
+    return lost(request, 404, "not_found", "There is nothing here.")
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Our own failure; the log has the story under the request's id."""
-    return _lost(request, 500, "server_error", "Something failed on our side; it is logged.")
+    return lost(request, 500, "server_error", "Something failed on our side; it is logged.")
 
 
-def _lost(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
+def lost(request: HttpRequest, status: int, code: str, detail: str) -> HttpResponse:
+    """A refusal: a page for people, a problem for programs."""
     if request.path_info.startswith("/api/"):
         return problem(status, code, detail)
     return render(request, "problem.html", {"status": status, "detail": detail}, status=status)

@@ -30,7 +30,7 @@ INSTALLED_APPS = [
     "marketplace",
     "payments",
     "core",
-    "django.contrib.admin",
+    "config.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

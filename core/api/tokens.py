@@ -112,10 +112,7 @@ def _log_in(request: Request, body: dict[str, Any]) -> UUID:
     missing = {name: ["Required to log in."] for name in ("email", "password") if name not in body}
     if missing:
         raise errors.Invalid("Send address and password together.", errors=missing)
-    address, account = throttles.address_of(request), body["email"].strip().lower()
-    throttles.count(throttles.LOG_IN_BOTH, f"{address} {account}")
-    throttles.count(throttles.LOG_IN_ADDRESS, address)
-    throttles.count(throttles.LOG_IN_ACCOUNT, account)
+    throttles.count_log_in(request, body["email"])
     return logins.authenticate(email=body["email"], password=body["password"]).pk
 
 

@@ -78,6 +78,14 @@ def count(rate: Rate, subject: object) -> None:
         raise errors.TooMany("You ask too often; wait a little.", retry_after=wait)
 
 
+def count_log_in(request: HttpRequest | Request, account: str) -> None:
+    """Count one try to log in, before the password is looked at. Raises TooMany."""
+    address, account = address_of(request), account.strip().lower()
+    count(LOG_IN_BOTH, f"{address} {account}")
+    count(LOG_IN_ADDRESS, address)
+    count(LOG_IN_ACCOUNT, account)
+
+
 def address_of(request: HttpRequest | Request) -> str:
     """The client's address: the proxy's word for it only where a proxy is known to stand."""
     meta = request.META
