@@ -86,6 +86,7 @@ def test_every_service_has_the_same_image_settings_and_care(ours):
     needed = set(ours["web"]["environment"])
     for name, service in ours.items():
         assert set(service["environment"]) >= needed, name
+        assert service["env_file"] == [{"path": ".env", "required": False}], name
         assert service["depends_on"]["postgres"] == {"condition": "service_healthy"}
         is_once = service["restart"] == "no"
         assert is_once == (name == "migrate")
@@ -101,6 +102,29 @@ def test_nothing_that_is_needed_has_a_usual_value(compose):
         assert f"${{{name}:?" in text
         with pytest.raises(AssertionError, match=name):
             substitute(f"${{{name}:?set it}}", {})
+
+
+def example():
+    """The names that .env.example explains, set or commented out."""
+    text = (CHECKOUT / ".env.example").read_text()
+    return re.findall(r"^(?:# )?([A-Z][A-Z_]+)=", text, re.MULTILINE)
+
+
+def test_the_example_explains_every_setting_once():
+    read = set()
+    for file in (CHECKOUT / "config" / "settings").glob("*.py"):
+        if file.name != "test.py":
+            read |= set(re.findall(r"\benv\.\w+\(\s*\"(\w+)\"", file.read_text()))
+    assert "PAYOUT_MINIMUM_MICROS" in read  # the search finds what it looks for
+    asked = set(re.findall(r"\$\{(\w+)", (CHECKOUT / "docker-compose.yml").read_text()))
+    others = {"DJANGO_SETTINGS_MODULE", "PIECEWORK_DATA"}
+    assert sorted(example()) == sorted(read | asked | others)
+
+
+def test_nobody_but_this_host_reaches_web_by_itself(ours):
+    """It believes a proxy's headers, so only the proxy may ask."""
+    (published,) = ours["web"]["ports"]
+    assert substitute(published, {}) == "127.0.0.1:8000-8009:8000"
 
 
 def test_the_try_out_sets_all_that_is_asked_for(ours):
@@ -219,7 +243,7 @@ def free_port():
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("compose")
-def test_the_migration_runs_and_web_serves_under_production_settings(run, stores):
+def test_the_migration_runs_and_web_serves_under_production_settings(run, ours, stores):
     collect_static_files(stores)
     run("migrate", wait=True)
     port = free_port()
@@ -239,8 +263,13 @@ def test_the_migration_runs_and_web_serves_under_production_settings(run, stores
     assert (
         httpx.get(f"http://127.0.0.1:{port}/", headers={"Host": "evil.example"}).status_code == 400
     )
+    kind, _, *words = ours["web"]["healthcheck"]["test"]
+    check = [sys.executable, *(word.replace(":8000/", f":{port}/") for word in words)]
+    assert kind == "CMD"
+    assert subprocess.run(check, check=False).returncode == 0
     end(process)
     assert process.returncode == 0, log.read_text()
+    assert subprocess.run(check, check=False, stderr=subprocess.DEVNULL).returncode == 1
 
 
 @pytest.mark.slow
