@@ -62,14 +62,14 @@ def resolve(payout_id: UUID) -> None:
     """Find out what became of one payout. Outside a transaction; safe at any time."""
     row = Payout.objects.get(pk=payout_id)
     if row.state == State.SENDING:
-        payout_sending.lost(payout_id, BrokenOff("the sender is gone", code="broken_off"))
+        payout_sending.lost(row, BrokenOff("the sender is gone", code="broken_off"))
         row.refresh_from_db()
     if row.state != State.UNKNOWN:
         return
     try:
         found = gateway.find_transfers(row.transfer_group)
     except facts.StripeProblem as problem:
-        payout_sending.lost(payout_id, problem)
+        payout_sending.lost(row, problem)
         return
     if found:
         payout_sending.sent(payout_id, found)
@@ -81,13 +81,13 @@ def _try_again(row: Payout) -> None:
     assert row.key_used_at is not None
     age = clock.now() - row.key_used_at
     if age >= KEY_FORGOTTEN:
-        payout_sending.free(row.pk, Vanished("no transfer after a day", code="vanished"))
+        payout_sending.free(row, Vanished("no transfer after a day", code="vanished"))
     elif age < KEY_TRUSTED:
         payout_sending.call(row)
     else:
         # In between the key is neither to be trusted nor certainly forgotten.
         waits = Vanished("no transfer so far; the key may be forgotten", code="waiting")
-        payout_sending.lost(row.pk, waits)
+        payout_sending.lost(row, waits)
 
 
 def recheck(*, payout_id: UUID, by: UUID, reason: str) -> Payout:

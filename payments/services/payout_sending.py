@@ -68,7 +68,12 @@ def send(payout_id: UUID) -> None:
 
 
 def call(row: Payout) -> None:
-    """Make the transfer of a payout in ``sending`` or ``unknown``, and record what came of it."""
+    """Make the transfer of a payout in ``sending`` or ``unknown``, and record what came of it.
+
+    A transfer is recorded whenever it is learned of. Anything else is a word about this call alone:
+    ``row`` says by its epoch and attempts which one it was, and once another has been begun, it
+    changes nothing.
+    """
     try:
         transfer = gateway.make_transfer(
             key=row.key,
@@ -80,9 +85,9 @@ def call(row: Payout) -> None:
     except facts.Unclear as problem:
         # A stored failure comes back for ever: Stripe is done with this key, the look-up tells how.
         if problem.is_stored:
-            free(row.pk, problem)
+            free(row, problem)
         else:
-            lost(row.pk, problem)
+            lost(row, problem)
     except facts.StripeProblem as problem:
         _nothing_moved(row, problem)
     else:
@@ -205,10 +210,12 @@ def sent(payout_id: UUID, transfers: list[facts.Transfer]) -> None:
         ledger.post([posting])
 
 
-def lost(payout_id: UUID, problem: facts.StripeProblem) -> None:
-    """Record that it is not known whether the transfer was made."""
+def lost(asked: Payout, problem: facts.StripeProblem) -> None:
+    """Record that it is not known whether the transfer of this call was made."""
     with transaction.atomic(durable=True):
-        row = payout_steps.locked(payout_id)
+        row = payout_steps.locked(asked.pk)
+        if _is_another_call(row, asked):
+            return
         if row.state == State.SENDING:
             _park(row, _text(problem))
         elif row.state == State.UNKNOWN:
@@ -237,33 +244,34 @@ def _nothing_moved(row: Payout, problem: facts.StripeProblem) -> None:
     if row.state == State.UNKNOWN:
         # That this call had no effect says nothing of the first one.
         if problem.is_stored:
-            free(row.pk, problem)
+            free(row, problem)
         else:
-            lost(row.pk, problem)
+            lost(row, problem)
         return
     if problem.is_stored or not isinstance(problem, facts.NothingHappened):
-        free(row.pk, problem)
+        free(row, problem)
     else:
         with transaction.atomic(durable=True):
             current = payout_steps.locked(row.pk)
-            if current.state == State.SENDING:
+            if current.state == State.SENDING and not _is_another_call(current, row):
                 # The key was not used: its day begins with its next use.
                 _back(current, problem, key_used_at=None)
 
 
-def free(payout_id: UUID, problem: facts.StripeProblem) -> None:
+def free(asked: Payout, problem: facts.StripeProblem) -> None:
     """Go on after a look-up has shown that nothing was moved: the next try has a new key."""
-    row = Payout.objects.get(pk=payout_id)
     try:
-        found = gateway.find_transfers(row.transfer_group)
+        found = gateway.find_transfers(asked.transfer_group)
     except facts.StripeProblem as error:
-        lost(payout_id, error)
+        lost(asked, error)
         return
     if found:
-        sent(payout_id, found)
+        sent(asked.pk, found)
         return
     with transaction.atomic(durable=True):
-        row = payout_steps.locked(payout_id)
+        row = payout_steps.locked(asked.pk)
+        if _is_another_call(row, asked):
+            return
         fresh = {"epoch": row.epoch + 1, "destination": "", "key_used_at": None}
         if row.state == State.UNKNOWN or (
             row.state == State.SENDING and isinstance(problem, facts.NothingHappened)
@@ -273,6 +281,11 @@ def free(payout_id: UUID, problem: facts.StripeProblem) -> None:
             block(row, "restricted", _text(problem), last_error=_text(problem), **fresh)
         elif row.state == State.SENDING:
             _fail(row, problem, **fresh)
+
+
+def _is_another_call(row: Payout, asked: Payout) -> bool:
+    """Whether the locked row is past the call that was asked for with it as it was then."""
+    return (row.epoch, row.attempts) != (asked.epoch, asked.attempts)
 
 
 def _back(row: Payout, problem: facts.StripeProblem, **known: Any) -> None:
