@@ -16,7 +16,7 @@ GOOD = {
     "REDIS_URL": "redis://127.0.0.1:1/0",
     "ALLOWED_HOSTS": "pay.site.org",
     "PUBLIC_URL": "https://pay.site.org",
-    "STRIPE_SECRET_KEY": "sk_live_4eC39HqLyjWDarjtT1",
+    "STRIPE_SECRET_KEY": "sk_live_4eC39H",
     "STRIPE_WEBHOOK_SECRET": "whsec_k39dLqPz81",
     "EMAIL_URL": "consolemail://",
     "DEFAULT_FROM_EMAIL": "noreply@pay.site.org",
