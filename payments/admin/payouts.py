@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import DateTimeField, Func, Prefetch, QuerySet
@@ -25,6 +26,12 @@ from payments.services import payout_review
 
 _TEMPLATES = "admin/payments/payout"
 _REASON_CAP = 2000
+
+
+class ReasonForm(forms.Form):
+    """Why somebody decides as they do. Whether one is needed is the service's to say."""
+
+    reason = forms.CharField(max_length=_REASON_CAP, required=False, widget=forms.Textarea)
 
 
 class QueueFilter(admin.SimpleListFilter):
@@ -194,12 +201,11 @@ class PayoutAdmin(KeptAdmin):
         if not self.has_review_permission(request):
             raise PermissionDenied
         decision = DECISIONS.get(request.POST.get("decision", ""))
-        reason = request.POST.get("reason", "")[:_REASON_CAP]
         if decision is None:
             self.message_user(request, "There is no such decision.", messages.ERROR)
         else:
             try:
-                row = decision.act(payout_id=payout_id, by=person(request), reason=reason)
+                row = decision.act(payout_id=payout_id, by=person(request), reason=_reason(request))
             except errors.Problem as problem:
                 self.message_user(request, problem.detail, messages.ERROR)
             else:
@@ -239,10 +245,11 @@ class PayoutAdmin(KeptAdmin):
         )
 
     def _approve_all(self, request: HttpRequest, rows: list[Payout]) -> None:
-        reason = request.POST.get("reason", "")[:_REASON_CAP]
         ids = [row.pk for row in rows]
         try:
-            done = payout_review.approve_together(payout_ids=ids, by=person(request), reason=reason)
+            done = payout_review.approve_together(
+                payout_ids=ids, by=person(request), reason=_reason(request)
+            )
         except errors.Problem as problem:
             self.message_user(request, f"Nothing was approved. {problem.detail}", messages.ERROR)
         else:
@@ -259,6 +266,15 @@ class PayoutEventAdmin(KeptAdmin):
     list_filter = ("kind",)
     search_fields = ("=payout__id", "by__email")
     ordering = ("-id",)
+
+
+def _reason(request: HttpRequest) -> str:
+    """The reason that was given. Raises Invalid for one that cannot be kept as it is."""
+    form = ReasonForm(request.POST)
+    if not form.is_valid():
+        said = [str(one) for one in form.errors["reason"]]
+        raise errors.Invalid(f"The reason: {' '.join(said)}", errors={"reason": said})
+    return str(form.cleaned_data["reason"])
 
 
 def _bookings(row: Payout) -> list[tuple[LedgerTransaction, list[str]]]:

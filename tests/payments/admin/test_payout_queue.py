@@ -234,3 +234,25 @@ def test_an_unknown_payout_can_only_be_checked(unknown: Payout) -> None:
         assert state(unknown) == "unknown"
     decide(client, unknown, "recheck")
     assert state(unknown) == "sent"
+
+
+@pytest.mark.parametrize(
+    ("reason", "says"),
+    [("a\x00b", "Null characters are not allowed."), ("x" * 2001, "at most 2000 characters")],
+)
+def test_a_reason_that_cannot_be_kept_is_refused_in_words(
+    reason: str, says: str, fake_stripe: FakeStripe
+) -> None:
+    payout = waiting(fake_stripe)
+    client, _ = finance()
+    assert says in decide(client, payout, "approve", reason)
+    together = {
+        "action": "approve_together",
+        "confirmed": "1",
+        "_selected_action": [str(payout.pk)],
+        "reason": reason,
+    }
+    page = client.post(LIST, together, follow=True).content.decode()
+    assert "Nothing was approved." in page
+    assert says in page
+    assert state(payout) == "needs_review"
