@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 
 from core.ids import new_id
 from core.services import accounts, tokens
+from tests.factories import promises
 
 JSON, NDJSON, CSV = "application/json", "application/x-ndjson", "text/csv"
 
@@ -58,6 +59,7 @@ class Caller:
         )
         if expect is not None:
             assert answer.status_code == expect, (answer.status_code, shown(answer))
+        promises.hold(method, path, answer)
         return answer
 
     def get(self, path: str, **options: Any) -> Any:

@@ -42,9 +42,10 @@ def counted() -> Iterator[list[str]]:
 
 
 def warm(job: Job) -> tuple[people.Person, Caller]:
-    """A worker with a place in the job; the interface is in this process's memory."""
+    """A worker at the head of the job's queue; the interface is in this process's memory."""
     who = people.person()
     people.answered(job, who)
+    WorkerJob.objects.filter(job=job, worker_id=who.id).update(pos=0)
     return who, people.api(who)
 
 
