@@ -30,6 +30,10 @@ LEASE = timedelta(seconds=120)
 FIRST_LOOK = timedelta(minutes=2)
 LAST_LOOK = timedelta(minutes=30)
 FEE_LOOK = timedelta(minutes=1)
+#: A fee that still has not come is asked for twice a day in the end.
+LAST_FEE_LOOK = timedelta(hours=12)
+#: What becomes of a payment at the bank that did not succeed after the page was completed.
+_GONE = ("requires_payment_method", "canceled")
 #: A page that could not be opened for so long is given up; nobody has seen it.
 GIVE_UP = timedelta(hours=20)
 #: What a card can be charged at once, and what is worth its fee.
@@ -209,10 +213,19 @@ def _follow(topup: Topup, page: facts.Checkout) -> Topup:
     with transaction.atomic():
         row = _locked(topup.pk)
         if page.status == "complete" and row.state == Topup.State.OPEN:
-            _move(row, Topup.State.PROCESSING, next_check_at=clock.now() + FIRST_LOOK)
+            _move(row, Topup.State.PROCESSING, next_check_at=clock.now() + FIRST_LOOK, attempts=0)
         elif row.state in (Topup.State.OPEN, Topup.State.PROCESSING):
             _save(row, next_check_at=clock.now() + _pause(row.attempts))
+    if row.state == Topup.State.PROCESSING and page.payment_id:
+        return _settle(row, gateway.get_payment(page.payment_id))
     return row
+
+
+def _settle(row: Topup, payment: facts.Payment) -> Topup:
+    """A page stays complete and unpaid for ever when its payment fails days later at the bank."""
+    if payment.status in _GONE:
+        return _close(row.pk, Topup.State.FAILED, f"the payment did not succeed: {payment.status}")
+    return _credit(row, payment)
 
 
 def _credit(topup: Topup, payment: facts.Payment) -> Topup:
@@ -229,11 +242,11 @@ def _credit(topup: Topup, payment: facts.Payment) -> Topup:
             "payment_id": payment.id,
             "charge_id": payment.charge_id or row.charge_id,
             "fee_micros": fee,
-            "next_check_at": None if fee is not None else now + FEE_LOOK,
+            "next_check_at": None if fee is not None else now + _fee_pause(row),
             "last_error": "",
         }
         if row.state in (Topup.State.OPEN, Topup.State.PROCESSING):
-            _move(row, Topup.State.PAID, paid_at=now, **known)
+            _move(row, Topup.State.PAID, paid_at=now, attempts=0, **known)
         elif row.state == Topup.State.PAID:
             _save(row, **known)
         else:
@@ -293,6 +306,12 @@ def _stop(topup_id: UUID, why: str) -> Topup:
 
 def _pause(attempts: int, *, first: timedelta = FIRST_LOOK) -> timedelta:
     return min(first * 2 ** min(attempts, 10), LAST_LOOK)
+
+
+def _fee_pause(row: Topup) -> timedelta:
+    if row.state != Topup.State.PAID:
+        return FEE_LOOK
+    return min(FEE_LOOK * 2 ** min(row.attempts, 10), LAST_FEE_LOOK)
 
 
 def _of_reference(reference: str) -> UUID | None:
