@@ -15,17 +15,30 @@ REDACTED = frozenset(
     {"password", "token", "secret", "authorization", "cookie", "set-cookie", "csrftoken",
      "sessionid", "api_key", "stripe_signature", "digest", "answer"}
 )  # fmt: skip
-_BEARER = re.compile(r"\b(?:pw_[\w-]{8,}|(?:sk|rk|whsec)_[\w]{8,}|Bearer\s+\S+)", re.IGNORECASE)
+_CREDENTIAL = re.compile(
+    r"\bpw_[\w-]{8,}|\b(?:sk|rk|whsec)_[\w+/=-]{8,}|\bBearer\s+\S+|(?<=://)[^/\s:@]*:[^/\s@]+(?=@)",
+    re.IGNORECASE,
+)
+_BLANK = "[redacted]"
 
 
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Blank what looks like a credential, by field name and by shape."""
+    """Blank what looks like a credential, by field name and by shape, at any depth."""
     for key, value in event.items():
-        if key.lower() in REDACTED:
-            event[key] = "[redacted]"
-        elif isinstance(value, str) and _BEARER.search(value):
-            event[key] = _BEARER.sub("[redacted]", value)
+        event[key] = _without_secrets(key, value)
     return event
+
+
+def _without_secrets(key: Any, value: Any) -> Any:
+    if isinstance(key, str) and key.lower() in REDACTED:
+        return _BLANK
+    if isinstance(value, str):
+        return _CREDENTIAL.sub(_BLANK, value)
+    if isinstance(value, dict):
+        return {name: _without_secrets(name, inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(None, inner) for inner in value]
+    return value
 
 
 def configure(options: Mapping[str, Any]) -> None:

@@ -133,6 +133,12 @@ class Sessions(BrowserOnly, SessionMiddleware):
 class Common(BrowserOnly, CommonMiddleware):
     """Host checks and slashes for pages; the API's paths are exact."""
 
+    def __call__(self, request: HttpRequest) -> Any:
+        """Whoever asks after our health names a machine's address, which this would refuse."""
+        if request.path_info in _ASKED_BY_ADDRESS:
+            return self.get_response(request)
+        return super().__call__(request)
+
 
 class Csrf(BrowserOnly, CsrfViewMiddleware):
     """Cross-site protection for whatever a cookie signs in."""

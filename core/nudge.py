@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 def nudge(name: str) -> None:
     """Wake the sweep of that name once the present transaction has committed. Never fails."""
     if settings.NUDGES:
-        transaction.on_commit(lambda: _sender().add(name))
+        # Robust: what was committed is not told as failed because no thread could be started.
+        transaction.on_commit(lambda: _sender().add(name), robust=True)
 
 
 class _Sender:
