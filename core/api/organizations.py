@@ -37,6 +37,7 @@ class MemberChange(StrictSerializer):
     role = serializers.ChoiceField(choices=Membership.Role.choices)
 
 
+_MEMBER = Access(scope="org", role="viewer", idempotency="natural")
 _OWNER = Access(scope="org", role="owner", idempotency="natural")
 
 
@@ -121,7 +122,9 @@ class MembersView(OwnOrganizationView):
         """Give the person with this address a role, or another one."""
         pk = self.own(organization)
         body = self.body(MemberInput)
-        throttles.count(throttles.MEMBERS, pk)
+        # By person too: organizations cost nothing.
+        for subject in (pk, self.caller.user_id):
+            throttles.count(throttles.MEMBERS, subject)
         made = accounts.set_member(organization_id=pk, by=self.caller.user_id, **body)
         return Response(render_member(made))
 
@@ -133,20 +136,28 @@ class MemberView(OwnOrganizationView):
     bodies = {"PATCH": MemberChange}
     responses = {"PATCH": {200: shapes.MemberShape}, "DELETE": {204: None}}
 
+    def require(self, access: Access) -> None:
+        """An owner may do this to everybody; to leave, one need not be one. Raises Forbidden."""
+        leaves = self.request.method == "DELETE" and self.kwargs["user"] == self.caller.user_id
+        super().require(_MEMBER if leaves else access)
+
     def patch(self, request: Request, organization: UUID, user: UUID) -> Response:
         """Give a member another role."""
         found = self.member(organization, user)
         body = self.body(MemberChange)
-        changed = accounts.set_member(
+        changed = accounts.change_role(
             organization_id=organization,
-            email=found.user.email,
+            user_id=found.user_id,
             role=body["role"],
             by=self.caller.user_id,
         )
         return Response(render_member(changed))
 
     def delete(self, request: Request, organization: UUID, user: UUID) -> Response:
-        """Take a member out; their tokens for the organization stop working at once."""
+        """Take a member out; their tokens for the organization stop working at once.
+
+        Everybody may take themselves out, but the last owner.
+        """
         found = self.member(organization, user)
         accounts.remove_member(
             organization_id=organization, user_id=found.user_id, by=self.caller.user_id

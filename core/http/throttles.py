@@ -55,7 +55,7 @@ LOG_IN_ADDRESS = Rate("log_in_address", limit=100, seconds=900)
 LOG_IN_ACCOUNT = Rate("log_in_account", limit=50, seconds=900)
 LOG_IN_BOTH = Rate("log_in_both", limit=10, seconds=900)
 TOKEN_ISSUE = Rate("token_issue", limit=60, seconds=3600)
-#: Looking for people by their address, by organization.
+#: Looking for people by their address, by organization and by person.
 MEMBERS = Rate("members", limit=100, seconds=3600)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import structlog
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -13,6 +14,8 @@ from core import clock, errors
 from core.models import Membership, Organization, User
 
 NAME_CAP = 200
+
+log = structlog.get_logger()
 
 
 class EmailTaken(errors.Conflict):
@@ -76,10 +79,7 @@ def set_member(*, organization_id: UUID, email: str, role: str, by: UUID) -> Mem
 
     Raises Invalid (no such person or role), NotFound, LastOwner.
     """
-    if role not in Membership.Role.values:
-        raise errors.Invalid(
-            "There is no such role.", errors={"role": [f"One of: {', '.join(Membership.Role)}."]}
-        )
+    _check_role(role)
     user = User.objects.filter(email=email.strip().lower(), is_active=True).first()
     if user is None:
         raise errors.Invalid(
@@ -89,14 +89,27 @@ def set_member(*, organization_id: UUID, email: str, role: str, by: UUID) -> Mem
         members = _locked(organization_id)
         row = members.get(user.pk)
         if row is None:
-            return Membership.objects.create(
+            row = Membership.objects.create(
                 organization_id=organization_id, user=user, role=role, created_at=clock.now()
             )
-        if role != Membership.Role.OWNER:
-            _require_another_owner(members, row)
-        row.role = role
-        row.save(update_fields=["role"])
-        return row
+        else:
+            _change(members, row, role)
+    _tell("member_set", row, by)
+    return row
+
+
+def change_role(*, organization_id: UUID, user_id: UUID, role: str, by: UUID) -> Membership:
+    """Give a member another role. Whoever was removed meanwhile stays so.
+
+    Raises Invalid (no such role), NotFound, LastOwner.
+    """
+    _check_role(role)
+    with transaction.atomic():
+        members = _locked(organization_id)
+        row = _of(members, user_id)
+        _change(members, row, role)
+    _tell("member_set", row, by)
+    return row
 
 
 def remove_member(*, organization_id: UUID, user_id: UUID, by: UUID) -> None:
@@ -106,11 +119,42 @@ def remove_member(*, organization_id: UUID, user_id: UUID, by: UUID) -> None:
     """
     with transaction.atomic():
         members = _locked(organization_id)
-        row = members.get(user_id)
-        if row is None:
-            raise errors.NotFound("There is no such member.")
+        row = _of(members, user_id)
         _require_another_owner(members, row)
-        row.delete()
+        Membership.objects.filter(pk=row.pk).delete()
+    _tell("member_removed", row, by)
+
+
+def _check_role(role: str) -> None:
+    if role not in Membership.Role.values:
+        raise errors.Invalid(
+            "There is no such role.", errors={"role": [f"One of: {', '.join(Membership.Role)}."]}
+        )
+
+
+def _change(members: dict[UUID, Membership], row: Membership, role: str) -> None:
+    if role != Membership.Role.OWNER:
+        _require_another_owner(members, row)
+    row.role = role
+    row.save(update_fields=["role"])
+
+
+def _of(members: dict[UUID, Membership], user_id: UUID) -> Membership:
+    row = members.get(user_id)
+    if row is None:
+        raise errors.NotFound("There is no such member.")
+    return row
+
+
+def _tell(event: str, row: Membership, by: UUID) -> None:
+    """Who lets whom in or out stands in the log."""
+    log.info(
+        event,
+        organization=str(row.organization_id),
+        user=str(row.user_id),
+        role=row.role,
+        by=str(by),
+    )
 
 
 def _locked(organization_id: UUID) -> dict[UUID, Membership]:
@@ -118,14 +162,15 @@ def _locked(organization_id: UUID) -> dict[UUID, Membership]:
     found = Organization.objects.select_for_update().filter(pk=organization_id).first()
     if found is None:
         raise errors.NotFound("There is no such organization.")
-    return {row.user_id: row for row in Membership.objects.filter(organization=found)}
+    rows = Membership.objects.filter(organization=found).select_related("user")
+    return {row.user_id: row for row in rows}
 
 
 def _require_another_owner(members: dict[UUID, Membership], row: Membership) -> None:
-    others = [
-        one
+    """Whoever is not active cannot log in, so they own nothing that somebody could rely on."""
+    has_other = any(
+        one.role == Membership.Role.OWNER and one.user.is_active and one.user_id != row.user_id
         for one in members.values()
-        if one.role == Membership.Role.OWNER and one.user_id != row.user_id
-    ]
-    if row.role == Membership.Role.OWNER and not others:
+    )
+    if row.role == Membership.Role.OWNER and not has_other:
         raise LastOwner("Make somebody else an owner first.")

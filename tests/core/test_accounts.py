@@ -1,6 +1,7 @@
 import threading
 
 import pytest
+import structlog
 from django.db import connection
 
 from core import audit, errors
@@ -52,6 +53,33 @@ def test_an_organization_is_run_by_its_maker_and_keeps_an_owner():
     accounts.remove_member(organization_id=acme.pk, user_id=ada.pk, by=bob.pk)
     assert [m.user_id for m in Membership.objects.filter(organization=acme)] == [bob.pk]
     assert audit.check("C1").ok
+
+
+@pytest.mark.django_db
+def test_who_let_whom_in_and_out_is_logged():
+    ada, bob = person(), person()
+    acme = accounts.create_organization(name="Acme", by=ada.pk)
+    given = {"organization_id": acme.pk, "by": ada.pk}
+    with structlog.testing.capture_logs() as said:
+        accounts.set_member(email=bob.email, role="viewer", **given)
+        accounts.change_role(user_id=bob.pk, role="manager", **given)
+        accounts.remove_member(user_id=bob.pk, **given)
+    who = {"organization": str(acme.pk), "user": str(bob.pk), "by": str(ada.pk)}
+    assert [{**who, **line} == line for line in said] == [True] * 3
+    assert [(line["event"], line["role"]) for line in said] == [
+        ("member_set", "viewer"), ("member_set", "manager"), ("member_removed", "manager"),
+    ]  # fmt: skip
+
+
+@pytest.mark.django_db
+def test_only_a_member_gets_another_role():
+    ada, bob = person(), person()
+    acme = accounts.create_organization(name="Acme", by=ada.pk)
+    with pytest.raises(errors.NotFound):
+        accounts.change_role(organization_id=acme.pk, user_id=bob.pk, role="owner", by=ada.pk)
+    with pytest.raises(errors.Invalid):
+        accounts.change_role(organization_id=acme.pk, user_id=ada.pk, role="king", by=ada.pk)
+    assert Membership.objects.count() == 1
 
 
 @pytest.mark.django_db

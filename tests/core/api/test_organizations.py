@@ -1,6 +1,7 @@
 import pytest
 
-from core.models import Membership, Organization
+from core.api.organizations import MemberView
+from core.models import Membership, Organization, User
 from core.services import accounts
 from tests.factories import callers
 
@@ -106,3 +107,59 @@ def test_looking_for_people_by_address_is_slow(acme, owner, settings):
     body = {"email": "no@example.org", "role": "viewer"}
     statuses = [owner.post(place(acme, "members"), body).status_code for _ in range(3)]
     assert statuses == [400, 400, 429]
+
+
+def test_making_organizations_does_not_help_to_look_for_people(ada, settings):
+    settings.THROTTLE_RATES = {"members": 2}
+    body = {"email": "no@example.org", "role": "viewer"}
+    statuses = []
+    for name in ("a", "b", "c"):
+        made = accounts.create_organization(name=name, by=ada.pk)
+        statuses.append(callers.of(ada.pk, made.pk).post(place(made, "members"), body).status_code)
+    assert statuses == [400, 400, 429]
+
+
+@pytest.mark.parametrize("role", ["viewer", "manager", "owner"])
+def test_a_member_can_leave(ada, bob, acme, role):
+    accounts.set_member(organization_id=acme.pk, email=bob.email, role=role, by=ada.pk)
+    asks = callers.of(bob.pk, acme.pk)
+    asks.delete(place(acme, "members", bob.pk), expect=204)
+    assert asks.get(place(acme)).status_code == 401
+    assert [row.user_id for row in Membership.objects.all()] == [ada.pk]
+
+
+def test_leaving_takes_a_token_for_that_organization(ada, bob, acme):
+    bolt = accounts.create_organization(name="Bolt", by=ada.pk)
+    for one in (acme, bolt):
+        accounts.set_member(organization_id=one.pk, email=bob.email, role="viewer", by=ada.pk)
+    asks = callers.of(bob.pk, acme.pk)
+    assert asks.delete(place(bolt, "members", bob.pk)).status_code == 404
+    assert callers.of(bob.pk, None).delete(place(acme, "members", bob.pk)).status_code == 403
+    # Leaving is not changing: a viewer makes nobody a manager, least of all themselves.
+    own = place(acme, "members", bob.pk)
+    assert asks.patch(own, {"role": "manager"}).json()["code"] == "missing_role"
+    assert Membership.objects.filter(user=bob, role="viewer").count() == 2
+
+
+def test_a_change_that_comes_too_late_lets_nobody_in_again(ada, bob, acme, owner, monkeypatch):
+    accounts.set_member(organization_id=acme.pk, email=bob.email, role="viewer", by=ada.pk)
+    looked_up = MemberView.member
+
+    def removed_meanwhile(self, *args):
+        found = looked_up(self, *args)
+        accounts.remove_member(organization_id=acme.pk, user_id=bob.pk, by=ada.pk)
+        return found
+
+    monkeypatch.setattr(MemberView, "member", removed_meanwhile)
+    answer = owner.patch(place(acme, "members", bob.pk), {"role": "owner"})
+    assert (answer.status_code, Membership.objects.count()) == (404, 1)
+
+
+def test_an_owner_who_cannot_log_in_is_no_other_owner(ada, bob, acme, owner):
+    accounts.set_member(organization_id=acme.pk, email=bob.email, role="owner", by=ada.pk)
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+    for answer in (owner.delete(place(acme, "members", ada.pk)),
+                   owner.patch(place(acme, "members", ada.pk), {"role": "viewer"})):  # fmt: skip
+        assert (answer.status_code, answer.json()["code"]) == (409, "last_owner")
+    owner.patch(place(acme, "members", bob.pk), {"role": "viewer"}, expect=200)
+    owner.delete(place(acme, "members", bob.pk), expect=204)
