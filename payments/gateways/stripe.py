@@ -1,7 +1,9 @@
 """Stripe, through its own client. The only module that imports it.
 
-Every call that changes something carries our own idempotency key, takes no longer than about
-twenty seconds, and is never made inside a database transaction. Amounts are whole cents.
+Every call that changes something carries our own idempotency key, and none is made inside a
+database transaction. A call waits twenty seconds at most for a connection and an answer. Reads are
+not repeated here, sweeps come back to them; what makes or changes something is repeated once by the
+client under its key, transfers never. Amounts are whole cents.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     import stripe
 
 CONNECT_SECONDS = 5
-ANSWER_SECONDS = 20
+ANSWER_SECONDS = 15
 TOLERANCE_SECONDS = 300
 PAGE = 100
 
@@ -276,7 +278,7 @@ def _client() -> stripe.StripeClient:
             settings.STRIPE_SECRET_KEY or "none",
             base_addresses={"api": base} if base else {},
             http_client=stripe.RequestsClient(timeout=(CONNECT_SECONDS, ANSWER_SECONDS)),
-            max_network_retries=1,
+            max_network_retries=0,
         )
         _kept.place = place
     client: stripe.StripeClient = _kept.client
@@ -308,7 +310,7 @@ def _pages(ask: Callable[[stripe.StripeClient, Any], Any]) -> Iterator[dict[str,
 
 
 def _options(key: str, **options: Any) -> Any:
-    return {"idempotency_key": key, **options}
+    return {"idempotency_key": key, "max_network_retries": 1, **options}
 
 
 def _problem(error: stripe.StripeError) -> StripeProblem:

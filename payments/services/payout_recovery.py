@@ -18,7 +18,7 @@ from core import clock
 from payments.gateways import facts
 from payments.gateways import stripe as gateway
 from payments.models import Payout
-from payments.services import payout_review, payout_sending, payout_steps
+from payments.services import batches, payout_review, payout_sending, payout_steps
 
 BATCH = 10
 LEASE = timedelta(seconds=60)
@@ -53,9 +53,11 @@ def sweep() -> int:
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute(_TAKE, _BOUNDS)
         taken = [row[0] for row in cursor.fetchall()]
-    for payout_id in taken:
+    tried = 0
+    for payout_id in batches.in_time(taken):
         resolve(payout_id)
-    return len(taken)
+        tried += 1
+    return tried
 
 
 def resolve(payout_id: UUID) -> None:

@@ -20,7 +20,7 @@ from core.models import User
 from core.nudge import nudge
 from payments import money
 from payments.models import ConnectedAccount, Payout, PayoutApproval
-from payments.services import payees, payout_risk, payout_steps
+from payments.services import batches, payees, payout_risk, payout_steps
 from payments.services.payout_risk import Hit
 
 BATCH = 20
@@ -80,9 +80,11 @@ def sweep() -> int:
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute(_TAKE, _BOUNDS)
         taken = [row[0] for row in cursor.fetchall()]
-    for payout_id in taken:
+    tried = 0
+    for payout_id in batches.in_time(taken):
         look(payout_id)
-    return len(taken)
+        tried += 1
+    return tried
 
 
 def look(payout_id: UUID) -> Payout:

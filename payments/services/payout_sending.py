@@ -19,7 +19,7 @@ from core import clock
 from payments.gateways import facts
 from payments.gateways import stripe as gateway
 from payments.models import ConnectedAccount, Payout
-from payments.services import ledger, payees, payout_review, payout_risk, payout_steps
+from payments.services import batches, ledger, payees, payout_review, payout_risk, payout_steps
 
 log = structlog.get_logger()
 
@@ -47,9 +47,11 @@ def sweep() -> int:
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute(_TAKE, _BOUNDS)
         taken = [row[0] for row in cursor.fetchall()]
-    for payout_id in taken:
+    tried = 0
+    for payout_id in batches.in_time(taken):
         send(payout_id)
-    return len(taken)
+        tried += 1
+    return tried
 
 
 def send(payout_id: UUID) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
+from django.db.models import F
 
 from core import clock, errors, states
 from core.ids import new_id
@@ -20,7 +21,7 @@ from core.nudge import nudge
 from payments.gateways import facts
 from payments.gateways import stripe as gateway
 from payments.models import StripeEvent
-from payments.services import payees, payout_arrivals, topups
+from payments.services import batches, payees, payout_arrivals, topups
 
 log = structlog.get_logger()
 
@@ -35,7 +36,7 @@ SIZE = 256 * 1024
 
 _TAKE = """
 UPDATE payments_stripeevent AS event
-   SET attempts = event.attempts + 1, next_attempt_at = core_now() + %(lease)s
+   SET next_attempt_at = core_now() + %(lease)s
   FROM (SELECT id FROM payments_stripeevent
          WHERE state = 'received' AND next_attempt_at <= core_now()
          ORDER BY next_attempt_at LIMIT %(batch)s FOR UPDATE SKIP LOCKED) AS due
@@ -91,13 +92,20 @@ def sweep() -> int:
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute(_TAKE, _BOUNDS)
         taken = [row[0] for row in cursor.fetchall()]
-    for event_id in taken:
+    tried = 0
+    for event_id in batches.in_time(taken):
         handle(event_id)
-    return len(taken)
+        tried += 1
+    return tried
 
 
 def handle(event_id: UUID) -> None:
     """Work off one notice. Outside a transaction; twice is as once."""
+    # Counted before it is made, so that one that kills its worker is given up in the end too; and
+    # not when the batch is taken, which need not reach it.
+    StripeEvent.objects.filter(pk=event_id, state=State.RECEIVED).update(
+        attempts=F("attempts") + 1, next_attempt_at=clock.now() + LEASE
+    )
     event = StripeEvent.objects.get(pk=event_id)
     if event.state != State.RECEIVED:
         return

@@ -19,7 +19,7 @@ from payments import money
 from payments.gateways import facts
 from payments.gateways import stripe as gateway
 from payments.models import Topup
-from payments.services import ledger
+from payments.services import batches, ledger
 
 log = structlog.get_logger()
 
@@ -106,12 +106,14 @@ def sweep() -> int:
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         cursor.execute(_TAKE, _BOUNDS)
         taken = [row[0] for row in cursor.fetchall()]
-    for topup_id in taken:
+    tried = 0
+    for topup_id in batches.in_time(taken):
+        tried += 1
         try:
             look(topup_id)
         except facts.StripeProblem as problem:
             _note(topup_id, problem)
-    return len(taken)
+    return tried
 
 
 # --- steps -----------------------------------------------------------------------------------
