@@ -125,7 +125,7 @@ class PayoutAccountView(ApiView):
 
     def get(self, request: Request) -> Response:
         """Whether the caller can be paid, and what stands in the way."""
-        return Response(render_account(payees.current(self.caller.user_id)))
+        return Response(render_account(payees.shown(self.caller.user_id)))
 
     def post(self, request: Request) -> Response:
         """Make the account, if there is none, and a link to set it up."""

@@ -31,6 +31,8 @@ class ConnectedAccount(models.Model):
     #: When another bank account took the place of an earlier one; the first one does not count.
     bank_changed_at = models.DateTimeField(null=True, blank=True)
     checked_at = models.DateTimeField(null=True, blank=True)
+    #: When somebody who looked at the account last had Stripe asked, answered or not.
+    tried_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField()
 
     class Meta:

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 
 from core import clock, errors
 from core.ids import new_id
@@ -20,6 +21,8 @@ from payments.models.payout import OPEN
 
 #: A copy of Stripe's word that is older than this is not shown as the present state.
 FRESH = timedelta(minutes=5)
+#: While Stripe does not answer, the people who look at their accounts wait for it once in this time.
+ASK_AGAIN = timedelta(minutes=1)
 
 
 class StripeAway(errors.Unavailable):
@@ -115,6 +118,24 @@ def current(user_id: UUID) -> ConnectedAccount | None:
         return row
     try:
         return refresh(row)
+    except facts.StripeProblem:
+        return row
+
+
+def shown(user_id: UUID) -> ConnectedAccount | None:
+    """The same for somebody who waits for a page: a few seconds at most, and once a minute."""
+    row = of(user_id)
+    if row is None or row.stripe_id is None:
+        return row
+    now = clock.now()
+    if row.checked_at is not None and row.checked_at > now - FRESH:
+        return row
+    # Whoever notes the attempt makes it; the others need not wait for the same answer.
+    asked_lately = Q(tried_at__gt=now - ASK_AGAIN)
+    if not ConnectedAccount.objects.filter(~asked_lately, pk=row.pk).update(tried_at=now):
+        return row
+    try:
+        return _take_over(row.pk, gateway.get_account(row.stripe_id, is_awaited=True))
     except facts.StripeProblem:
         return row
 
