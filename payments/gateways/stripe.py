@@ -240,12 +240,27 @@ def balance_lines(currency: str) -> Iterator[BalanceLine]:
 
 
 def read_notice(payload: bytes, signature: str) -> Notice:
-    """Verify a webhook by its raw body and read what it is about. Raises BadSignature."""
+    """Verify a webhook by its raw body and read what it is about. Raises BadSignature.
+
+    The setting may hold several secrets, with commas between them: each endpoint at Stripe (the
+    platform's own, that of connected accounts) signs with its own.
+    """
+    secrets = [one.strip() for one in settings.STRIPE_WEBHOOK_SECRET.split(",") if one.strip()]
+    problem = BadSignature("no secret is set")
+    for secret in secrets:
+        try:
+            return _read_signed(payload, signature, secret)
+        except BadSignature as refused:
+            problem = refused
+    raise problem
+
+
+def _read_signed(payload: bytes, signature: str, secret: str) -> Notice:
     import stripe
 
     try:
         event = stripe.Webhook.construct_event(
-            payload, signature, settings.STRIPE_WEBHOOK_SECRET, TOLERANCE_SECONDS
+            payload, signature, secret, TOLERANCE_SECONDS
         ).to_dict()
         return Notice(
             id=str(event["id"]),

@@ -170,6 +170,23 @@ def test_forged_stale_and_foreign_notices_change_nothing(
     assert wallets.balance(acme) == 0
 
 
+def test_each_endpoint_at_stripe_has_its_own_secret(
+    fake_stripe: FakeStripe, manager: callers.Caller, settings: Any
+) -> None:
+    settings.STRIPE_WEBHOOK_SECRET = "whsec_own, whsec_connected,"
+    pay(begun(manager))
+    notices = [one.body for one in fake_stripe.notices.take()]
+    sign = stripe.WebhookSignature.generate_signature_header
+    for body, secret in zip(notices, ["whsec_own", "whsec_connected", "whsec_own"], strict=False):
+        assert tell(Notice("x", body, sign(body.decode(), secret))).status_code == 200
+    assert StripeEvent.objects.count() == len(notices) > 1
+    for secret in ("whsec_own, whsec_connected,", "", "whsec_suite"):
+        bad = tell(Notice("x", notices[0], sign(notices[0].decode(), secret)))
+        assert bad.status_code == 400, secret
+    settings.STRIPE_WEBHOOK_SECRET = ","
+    assert tell(Notice("x", notices[0], sign(notices[0].decode(), ""))).status_code == 400
+
+
 def test_a_page_that_lapses_is_expired(
     fake_stripe: FakeStripe, manager: callers.Caller, acme: UUID
 ) -> None:
