@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
+import sys
 import warnings
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
@@ -23,6 +26,10 @@ environment.load("production")
 
 from django.apps import apps
 from django.conf import settings
+
+if not settings.configured and "celery" in Path(sys.argv[0]).parts[-2:]:
+    # `celery …` or `python -m celery …`: settings are read below, with a worker's limits of time.
+    os.environ.setdefault("PIECEWORK_PROCESS", "worker")
 
 PLANES = ("core", "payments", "marketplace", "workers")
 DEFAULT_QUEUE = "default"

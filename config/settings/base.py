@@ -74,7 +74,8 @@ TEMPLATES = [
 ]
 
 # --- servers ---------------------------------------------------------------------------------
-#: What this process is: wsgi.py says "web", celery.py "worker"; commands say nothing.
+#: What this process is: wsgi.py says "web", celery.py "worker" under Celery's own command; other
+#: commands say nothing.
 PROCESS = env.str("PIECEWORK_PROCESS", default="command")
 _TIMEOUTS = {"web": "20s", "worker": "60s", "command": "0"}
 
@@ -215,8 +216,6 @@ CONTEST_ANSWER_DAYS = env.int("CONTEST_ANSWER_DAYS", default=7)
 # --- behaviour -------------------------------------------------------------------------------
 #: Lets tests and demos move the clock that deadlines are decided by. Never in production.
 PIECEWORK_ADJUSTABLE_CLOCK = False
-#: Whether services wake sweeps through the broker; without, every sweep waits for its round.
-NUDGES = True
 #: Whether a change that makes a sweep due wakes it at once through the broker; without it, the
 #: sweep's next round does the work.
 NUDGES = env.bool("NUDGES", default=True)

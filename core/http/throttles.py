@@ -120,7 +120,7 @@ class _Gathered:
         return sum(self._counts.get(key, (0, 0)))
 
     def learn(self, key: _Key, known: int) -> int:
-        """Take over the count of all processes; 0 (Redis is away) changes nothing."""
+        """Take over the count of all processes; with 0 (Redis is away) the counting starts anew."""
         with self._lock:
             found = self._counts.setdefault(key, [0, 0])
             found[0], found[1] = 0, known
