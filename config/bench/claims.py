@@ -19,7 +19,7 @@ from config.own_site import OwnSite
 from config.supervision import Child
 from marketplace.models import Job
 
-MUST_BE_ZERO = ("over_overlap", "repeated", "stranded")
+MUST_BE_ZERO = ("over_overlap", "repeated", "stranded", "double_click_faults")
 ROUNDS = 3
 DRAINERS = 32
 #: The sweeps that run beside the claims, as they do in the product.
@@ -142,13 +142,14 @@ def _double(site: OwnSite, house: ground.House, *, seconds: int) -> dict[str, An
             [made.pk],
         )
         live = int(cursor.fetchone()[0])
+    faults = {
+        "double_live_claims": live + told["refused"].get("two live claims", 0),
+        "over_overlap": found["over_overlap"],
+        "repeated": found["repeated"],
+    }
     return {
-        "double_clicks": {
-            "pairs": told["pairs"],
-            "double_live_claims": live + told["refused"].get("two live claims", 0),
-            "over_overlap": found["over_overlap"],
-            "repeated": found["repeated"],
-        }
+        "double_clicks": {"pairs": told["pairs"], **faults},
+        "double_click_faults": sum(faults.values()),
     }
 
 

@@ -116,6 +116,7 @@ def _play(
     figures = report.figures(stage, played, len(work))
     quality = report.grade(recorded, work, {**undecided, **values})
     cost = figures.pop("cost_micros")
+    pure_policy = report.pure(recorded, replayed)
     return {
         "data": recorded.name,
         "seed": order.seed,
@@ -128,7 +129,8 @@ def _play(
         "cost_per_correct_micros": round(cost / max(1, quality["accuracy"] * len(work))),
         "escalated_share": round(escalated / len(work), 4),
         "unfinished": len(work) - len(values),
-        "pure_policy": report.pure(recorded, replayed),
+        "pure_policy": pure_policy,
+        "is_near_pure_policy": report.is_near({**quality, **figures}, pure_policy),
         "invariants": report.invariants(stage, played, is_settled=is_settled),
     }
 

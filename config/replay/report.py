@@ -198,6 +198,16 @@ def pure(recorded: RecordedSet, replayed: Replayed) -> dict[str, Any]:
     }
 
 
+def is_near(found: dict[str, Any], pure_policy: dict[str, Any]) -> bool:
+    """Whether the product did what its rules do as pure code: within .02, and 10 % of the labels."""
+    measure = "wer" if "wer" in pure_policy else "accuracy"
+    labels, expected = found["labels_per_task"]["work"], pure_policy["labels_per_task"]["work"]
+    return (
+        abs(found[measure] - pure_policy[measure]) <= 0.02
+        and abs(labels - expected) <= 0.1 * expected
+    )
+
+
 def invariants(stage: Stage, played: Played, *, is_settled: bool) -> dict[str, bool]:
     """What must hold after a replay, and whether it does."""
     values = {

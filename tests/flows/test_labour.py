@@ -8,7 +8,7 @@ import pytest
 
 from core import audit
 from core.services import accounts
-from marketplace.models import GoldAnswer, Job
+from marketplace.models import GoldAnswer, Job, Task
 from marketplace.services import jobs
 from marketplace.services import qualifications as definitions
 from tests.factories import callers
@@ -314,3 +314,33 @@ def test_unknown_parameters_are_refused() -> None:
     for path in ("/feed?sort=pay", "/assignments?state=nothing", "/assignments?job=5",
                  "/feed?sandbox=1", "/qualifications?state=have", "/assignments?limit=0"):  # fmt: skip
         worker.get(path, expect=400)
+
+
+def test_what_workers_see_tells_no_check_from_work() -> None:
+    """Ids tell when rows were made: a worker sees names that tell nothing."""
+    job = make.draft()
+    make.add_tasks(job, 3)
+    make.add_gold(job, [people.YES])
+    jobs.launch(job=job, budget_micros=make.ENOUGH, by=job.created_by_id)
+    make.opening.open_parked()
+    who = people.person()
+    claim = people.api(who).post(f"/jobs/{job.pk}/claim", expect=201).json()
+    own = {str(pk) for pk in Task.objects.filter(job=job).values_list("pk", flat=True)}
+    assert len(own) == 4
+    assert claim["task"]["id"] not in own
+    (listed,) = people.api(who).pages("/assignments")
+    assert listed["task"] == claim["task"]["id"]
+
+
+def test_an_answer_is_acknowledged_though_no_next_task_can_be_given() -> None:
+    job = make.live(2)
+    who = people.person()
+    api = people.api(who)
+    claim = api.post(f"/jobs/{job.pk}/claim", expect=201).json()
+    jobs.pause(job=job, by=job.created_by_id)
+    for _ in range(2):
+        done = api.post(
+            f"/assignments/{claim['id']}/submit?next=1", {"answer": people.YES}, expect=200
+        ).json()
+        assert (done["state"], done["next"]) == ("submitted", None)
+        assert done["next_refused"] == "job_not_live"

@@ -5,15 +5,14 @@ breaks one row by raw SQL; the test's transaction is rolled back at its end.
 """
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 
-from core import audit, clock
+from core import audit
 from core.ids import new_id
-from marketplace.models import Annotation, Job, Task, WebhookDelivery
+from marketplace.models import Job, Task
 from marketplace.services import webhooks
 from tests.factories import delivery
 from tests.factories import marketplace as make
@@ -91,14 +90,16 @@ def a_decided_task_offered(job: Job) -> None:
 
 
 def say(task: Task, *, author: Any = None, interface: Any = None) -> None:
-    Annotation.objects.create(
-        task=task,
-        interface_id=interface or task.job.interface_id,
-        assignment_ref=new_id(),
-        author_ref=author or new_id(),
-        answer=make.YES,
-        is_counted=True,
-        created_at=clock.now(),
+    sql(
+        """
+        INSERT INTO marketplace_annotation (id, task_id, interface_id, assignment_ref, author_ref,
+            answer, is_late, is_counted, is_excluded, round, created_at)
+        VALUES (gen_random_uuid(), %(task)s, %(interface)s, gen_random_uuid(), %(author)s,
+            '{"choice": "yes"}', false, true, false, 1, core_now())
+        """,
+        task=task.pk,
+        interface=interface or task.job.interface_id,
+        author=author or new_id(),
     )
 
 
@@ -108,7 +109,10 @@ def more_answers_than_slots(job: Job) -> None:
 
 def two_answers_of_one_worker(job: Job) -> None:
     task, author = a_task(job), new_id()
-    Task.objects.filter(pk=task.pk).update(taken=2, remaining=0, is_open=False)
+    sql(
+        "UPDATE marketplace_task SET taken = 2, remaining = 0, is_open = false WHERE id = %(id)s",
+        id=task.pk,
+    )
     say(task, author=author)
     say(task, author=author)
 
@@ -183,7 +187,7 @@ def an_answer_by_another_interface(job: Job) -> None:
 
 def a_notice_that_waits_for_ever(job: Job) -> None:
     webhooks.queue(organization_id=job.organization_id, event_type="job.launched", payloads=[{}])
-    WebhookDelivery.objects.update(give_up_at=clock.now() - timedelta(days=2))
+    sql("UPDATE marketplace_webhookdelivery SET give_up_at = core_now() - interval '2 days'")
 
 
 BREACHES: list[tuple[str, Callable[[Job], None]]] = [

@@ -10,6 +10,7 @@ from django.http import HttpResponse
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from core import errors
 from core.http import auth
 from core.http.serializers import StrictBoolean, StrictJSON, StrictSerializer, StrictString
 from core.http.views import Access, ApiView
@@ -57,7 +58,7 @@ def render_claim(row: dict[str, Any]) -> dict[str, Any]:
         "id": str(row["id"]),
         "job": str(row["job_id"]),
         "task": {
-            "id": str(row["task_id"]),
+            "id": rendering.task_name(row["task_id"]),
             "data": orjson.Fragment(row["data"]),
             "media": rendering.media_text(row["media"]),
             "interface": rendering.interface(row["interface_id"]),
@@ -155,7 +156,12 @@ class SubmitView(ApiView):
             "quote": rendering.quote(loaded),
         }
         if query["next"] == "1":
-            got = claims.claim(job_id=done.job_id, worker_id=worker_id)
+            try:
+                got = claims.claim(job_id=done.job_id, worker_id=worker_id)
+            except errors.Problem as problem:
+                # The answer is recorded whatever becomes of the next task.
+                answer |= {"next": None, "remaining": "none", "next_refused": problem.code}
+                return _json(200, answer)
             if isinstance(got, Nothing):
                 answer["next"] = None
                 answer["retry_after"] = got.retry_after

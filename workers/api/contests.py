@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from core.http.views import Access, ApiView
 from workers.models import Contest
 from workers.services import contests, reviews
 
+from . import rendering
 from .reviews import RejectionShape, ReviewedJobShape, rejection
 
 _DECIDE = Access(scope="jobs:write", role="manager", idempotency="natural")
@@ -71,7 +73,7 @@ class ContestView(ApiView):
             worker_id=self.caller.user_id,
             statement=body["statement"],
         )
-        return Response(_rendered([row])[0], status=201)
+        return Response(_to_worker([row])[0], status=201)
 
 
 class ContestsView(ApiView):
@@ -84,7 +86,7 @@ class ContestsView(ApiView):
         """With a person's token their own; with a requester's those that wait for its answer."""
         if self.caller.organization_id is None:
             self.require(Access(scope="work", role="user"))
-            return self.page_of(contests.of_worker(self.caller.user_id), _rendered)
+            return self.page_of(contests.of_worker(self.caller.user_id), _to_worker)
         self.require(Access(scope="jobs:read", role="viewer"))
         return self.page_of(contests.open_for(self.caller.organization_id), _rendered)
 
@@ -127,14 +129,18 @@ class DenyView(ApiView):
         return Response(_rendered([row])[0])
 
 
-def _rendered(rows: list[Contest]) -> list[dict[str, Any]]:
+def _to_worker(rows: list[Contest]) -> list[dict[str, Any]]:
+    return _rendered(rows, rendering.task_name)
+
+
+def _rendered(rows: list[Contest], name: Callable[[UUID], str] = str) -> list[dict[str, Any]]:
     said = reviews.said([row.assignment for row in rows])
     return [
         {
             "id": str(row.pk),
             "assignment": str(row.assignment_id),
             "job": {"id": str(row.assignment.job_id), "name": row.assignment.job.name},
-            "task": str(row.assignment.task_id),
+            "task": name(row.assignment.task_id),
             "submitted": said[row.assignment_id].answer if row.assignment_id in said else None,
             "rejection": rejection(row.assignment),
             "statement": row.statement,

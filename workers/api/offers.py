@@ -18,6 +18,7 @@ from workers.models import Availability
 from workers.services import availability, offers
 from workers.services.claims import Nothing
 
+from . import rendering
 from .claims import render_claim
 from .fields import MomentField
 from .shapes import ClaimBody, MoneyShape
@@ -198,7 +199,7 @@ def _rendered(row: dict[str, Any]) -> dict[str, Any]:
             "time_limit_seconds": row["time_limit_seconds"],
         },
         "task": {
-            "id": str(row["task_id"]),
+            "id": rendering.task_name(row["task_id"]),
             "kind": row["kind"],
             "unit": row["unit"],
             "units": row["units"],

@@ -7,12 +7,24 @@ from uuid import UUID
 
 import orjson
 from django.conf import settings
+from django.utils.crypto import salted_hmac
 
 from core.http.serializers import money
 from marketplace.models import Task
 from marketplace.services import media
 from workers.models import Assignment
 from workers.services.submissions import interface_of
+
+_PAID = (Assignment.State.ACCEPTED, Assignment.State.REVERSED)
+
+
+def task_name(task_id: UUID) -> str:
+    """What workers see in place of a task's id, the same whenever they see it.
+
+    Ids tell when their rows were made, and so which tasks came with the known answers.
+    """
+    mac = salted_hmac("workers.task_name", task_id.bytes, algorithm="sha256")
+    return str(UUID(bytes=mac.digest()[:16], version=5))
 
 
 def interface(pk: UUID) -> dict[str, Any]:
@@ -34,7 +46,7 @@ def media_text(text: str) -> Any:
 def task(row: Task, interface_id: UUID) -> dict[str, Any]:
     """A task as the person who labels it sees it: nothing tells what it is for."""
     return {
-        "id": str(row.pk),
+        "id": task_name(row.pk),
         "data": row.data,
         "media": media_of(row.media),
         "interface": interface(interface_id),
@@ -87,7 +99,7 @@ def assignment(row: Assignment) -> dict[str, Any]:
     return {
         "id": str(row.pk),
         "job": {"id": str(row.job_id), "name": row.job.name},
-        "task": str(row.task_id),
+        "task": task_name(row.task_id),
         "state": row.state,
         "is_late": row.is_late,
         "quote": quote_of(row),
@@ -96,7 +108,7 @@ def assignment(row: Assignment) -> dict[str, Any]:
         "extensions": row.extensions,
         "submitted_at": row.submitted_at,
         "undo_until": row.judge_after if can_undo else None,
-        "accepted_at": row.settled_at,
+        "accepted_at": row.settled_at if row.state in _PAID else None,
         "rejection": {
             "reason": row.reject_reason,
             "evidence": row.reject_evidence,

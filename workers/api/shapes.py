@@ -61,7 +61,9 @@ class ClaimBody(serializers.Serializer):
 
 
 class SubmittedBody(serializers.Serializer):
-    """``next``, ``retry_after`` and ``remaining`` only with ``?next=1``."""
+    """``next``, ``retry_after`` and ``remaining`` only with ``?next=1``; where there can be no next
+    task, ``next_refused`` is the code of the reason.
+    """
 
     id = serializers.UUIDField()
     state = serializers.CharField()
@@ -70,6 +72,7 @@ class SubmittedBody(serializers.Serializer):
     next = ClaimBody(required=False, allow_null=True)
     retry_after = serializers.IntegerField(required=False)
     remaining = serializers.ChoiceField(choices=["some", "none"], required=False)
+    next_refused = serializers.CharField(required=False)
 
 
 class AssignmentBody(serializers.Serializer):

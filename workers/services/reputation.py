@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 
 from marketplace.labeling import registry
@@ -211,7 +212,8 @@ def _reason(change: _Change, found: Skill) -> str | None:
     mean = change.after.hits / change.after.n
     return (
         f"{change.after.checks} of your answers were checked against known ones and came to "
-        f"{mean:.0%} right; at least {change.floor:.0%} is needed. You can appeal."
+        f"{mean:.0%} right; at least {change.floor:.0%} is needed. To appeal, answer "
+        f"to {settings.DEFAULT_FROM_EMAIL}: a person looks at it."
     )
 
 
