@@ -181,11 +181,6 @@ def find_transfers(group: str) -> list[Transfer]:
     return [answers.transfer(one) for one in found["data"]]
 
 
-def get_transfer(transfer_id: str) -> Transfer:
-    """A transfer as it is now. Raises StripeProblem."""
-    return answers.transfer(_call(lambda client: client.v1.transfers.retrieve(transfer_id)))
-
-
 def get_bank_payout(payout_id: str, account_id: str) -> BankPayout:
     """A bank payout of a connected account. Raises StripeProblem."""
     found = _call(

@@ -36,13 +36,11 @@ class InsufficientFunds(errors.Conflict):
     code = "insufficient_funds"
 
 
-def request(
-    *, worker_id: UUID, by: UUID, amount_micros: int | None = None, is_closing: bool = False
-) -> Payout:
+def request(*, worker_id: UUID, by: UUID, amount_micros: int | None = None) -> Payout:
     """Ask for a payout; without an amount, of all that is available in whole cents.
 
-    The money leaves "available" at once. One who closes the account takes any rest. Raises Invalid,
-    PayoutOpen, BelowMinimum, InsufficientFunds.
+    The money leaves "available" at once. Raises Invalid, PayoutOpen, BelowMinimum,
+    InsufficientFunds.
     """
     if amount_micros is not None and (
         amount_micros <= 0 or amount_micros != money.cents_down(amount_micros)
@@ -53,7 +51,7 @@ def request(
     with transaction.atomic():
         available = selectors.buckets(worker_id, CURRENCY).available
         wanted = money.cents_down(available) if amount_micros is None else amount_micros
-        least = 1 if is_closing else settings.PAYOUT_MINIMUM_MICROS
+        least = settings.PAYOUT_MINIMUM_MICROS
         if wanted < least:
             raise BelowMinimum(
                 f"At least {money.display(least, CURRENCY)} are paid out at once;"

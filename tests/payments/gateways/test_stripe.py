@@ -136,7 +136,7 @@ def test_a_transfer_is_found_by_its_group(fake_stripe: FakeStripe) -> None:
     made = send(ready(fake_stripe))
     assert made.amount_micros == 25_000_000
     assert made.destination_payment.startswith("py_")
-    assert gateway.find_transfers("payout:1") == [made] == [gateway.get_transfer(made.id)]
+    assert gateway.find_transfers("payout:1") == [made]
     account = gateway.get_account(made.destination)
     assert account.transfers_active
     assert account.bank_label == "TEST BANK …6789"
