@@ -159,6 +159,17 @@ UPDATE payments_ledgerbalance b SET amount_micros = amount_micros + 1
 UPDATE payments_ledgeraccount SET code = replace(code, ':available', ':in_flight')
     WHERE currency = 'USD'
 """,
+    "P16": f"""
+UPDATE payments_ledgeraccount SET code = 'suspense' WHERE code = 'stripe:balance'
+
+WITH opened AS (
+    INSERT INTO payments_ledgeraccount (code, currency, kind, is_tracked, owner_type,
+        created_at)
+    SELECT 'suspense', 'USD', 'liability', false, '', now() RETURNING id
+)
+INSERT INTO payments_ledgerentry (transaction_id, n, account_id, amount_micros)
+    SELECT {ACCEPTED}, 4, id, -5 FROM opened
+""",
     "P17": """
 ALTER TABLE payments_ledgerentry DISABLE TRIGGER ledgerentry_is_kept
 
@@ -191,7 +202,7 @@ def test_money_that_nobody_can_explain_is_found(books):
 
 
 def test_every_invariant_is_broken_here():
-    assert {*BREAKS, "P16"} == set(OURS)
+    assert set(BREAKS) == set(OURS)
 
 
 def test_every_guard_is_watched():

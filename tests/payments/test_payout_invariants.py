@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
+
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from core import audit
@@ -110,3 +114,27 @@ def test_every_break_is_found(books: None) -> None:
                     missed.append((one, statement))
                 transaction.set_rollback(True)
     assert missed == []
+
+
+def test_the_audit_exits_with_an_error_when_the_books_do_not_hold() -> None:
+    # Only what every plane takes for granted: the audit asks them all.
+    organization = money.requester(credit_micros=10 * make.DOLLAR, currency="USD")
+    said = io.StringIO()
+    call_command("audit", stdout=said)
+    assert "invariants hold." in said.getvalue()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(
+            "UPDATE payments_ledgerbalance b SET amount_micros = amount_micros + 1"
+            " FROM payments_ledgeraccount a WHERE a.id = b.account_id AND a.code = %s",
+            [f"requester:{organization}:balance"],
+        )
+        assert cursor.rowcount == 1
+    with pytest.raises(CommandError, match=r"Broken: P4$") as refused:
+        call_command("audit", stdout=io.StringIO())
+    assert refused.value.returncode != 0
+    found = io.StringIO()
+    with pytest.raises(SystemExit) as end:
+        call_command("audit", "--json", stdout=found)
+    assert end.value.code == 1
+    assert [one["id"] for one in json.loads(found.getvalue()) if not one["ok"]] == ["P4"]
