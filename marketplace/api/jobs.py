@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -89,7 +90,11 @@ class QuoteInput(StrictSerializer):
 
     tasks = StrictInteger(min_value=1, max_value=100_000_000, required=False)
     units_per_task = StrictDecimal(
-        max_digits=14, decimal_places=3, min_value=0, max_value=86_400, required=False
+        max_digits=14,
+        decimal_places=3,
+        min_value=Decimal("0.001"),
+        max_value=86_400,
+        required=False,
     )
 
 

@@ -8,9 +8,10 @@ from math import ceil
 
 from django.db import connection
 
+from core import errors
 from marketplace.models import Job, JobStats, Task
 from marketplace.services import prices
-from payments import pricing
+from payments import money, pricing
 
 #: Of the answers between the smallest and the largest overlap, how many a task usually needs;
 #: recorded crowds under the stopping rule took 2.3 to 3.7 of 2 to 5.
@@ -21,6 +22,12 @@ EVIDENCE = 30
 EXPECTED_TIER = Decimal("1.10")
 #: What a suggested budget adds to the expected need.
 MARGIN = Decimal("1.10")
+
+
+class TooLarge(errors.Invalid):
+    """The job would cost more, or take longer, than any account or clock of ours can hold."""
+
+    code = "job_too_large"
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,10 @@ def _gold_ratio(job: Job, figures: JobStats | None) -> Decimal:
 
 
 def quote(*, job: Job, tasks: int | None = None, units_per_task: Decimal | None = None) -> JobQuote:
-    """The cost of a job with the tasks it has, or with ``tasks`` planned ones of given units."""
+    """The cost of a job with the tasks it has, or with ``tasks`` planned ones of given units.
+
+    Raises TooLarge.
+    """
     figures = JobStats.objects.get(pk=job.pk)
     card = prices.card(job)
     load = _imported(job) if tasks is None else _planned(tasks, units_per_task or Decimal(1))
@@ -108,7 +118,7 @@ def quote(*, job: Job, tasks: int | None = None, units_per_task: Decimal | None 
     count = load.tasks or 1
     seconds, is_measured = _seconds(job, figures, load.units / count)
     reserve = load.reserve(job)
-    return JobQuote(
+    found = JobQuote(
         currency=job.currency,
         card_version=card.version,
         tasks=load.tasks,
@@ -129,6 +139,23 @@ def quote(*, job: Job, tasks: int | None = None, units_per_task: Decimal | None 
         budget_minimum_micros=_need(Decimal(reserve) / count, job, answers, ratio),
         budget_suggested_micros=_need(reserve * MARGIN, job, answers, ratio),
     )
+    _require_bounded(found)
+    return found
+
+
+def _require_bounded(found: JobQuote) -> None:
+    largest = max(
+        found.maximum.total_micros,
+        found.expected.total_micros,
+        found.highest.total_micros,
+        found.hourly_micros,
+        found.budget_minimum_micros,
+        found.budget_suggested_micros,
+        found.worker_seconds,
+    )
+    if largest > money.LARGEST_MICROS:
+        most = money.display(money.LARGEST_MICROS, found.currency)
+        raise TooLarge(f"A job of this size is beyond what can be paid at all, {most}.")
 
 
 def _need(reserve: Decimal, job: Job, answers: Decimal, ratio: Decimal) -> int:
@@ -175,7 +202,7 @@ class _Load:
             return prices.reserves(job)(self.units_each) * self.tasks
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT coalesce(sum(slot_reserve_micros), 0)::bigint FROM marketplace_task"
+                "SELECT coalesce(sum(slot_reserve_micros), 0) FROM marketplace_task"
                 " WHERE job_id = %s AND role = 'work'",
                 [job.pk],
             )
@@ -199,8 +226,8 @@ def _imported(job: Job) -> _Load:
 
 # The arithmetic of payments.pricing over a job's tasks; a test holds the two together.
 _SUM = """
-SELECT coalesce(sum(q.pay), 0)::bigint,
-    coalesce(sum(ceil(q.pay * %(fee)s::numeric / 100) * 100), 0)::bigint
+SELECT coalesce(sum(q.pay), 0),
+    coalesce(sum(ceil(q.pay * %(fee)s::numeric / 100) * 100), 0)
 FROM marketplace_task t
 CROSS JOIN LATERAL (
     SELECT greatest(
@@ -225,4 +252,4 @@ def _sum(job: Job, card: pricing.Card, unit_price: Decimal) -> Cost:
             },
         )
         pay, fee = cursor.fetchone()
-    return Cost(pay, fee)
+    return Cost(int(pay), int(fee))

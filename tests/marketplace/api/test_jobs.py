@@ -149,6 +149,23 @@ def test_bodies_that_are_none_are_refused(owner: Caller, raw: bytes) -> None:
     assert not Job.objects.exists()
 
 
+def test_a_plan_beyond_all_money_is_refused(owner: Caller) -> None:
+    terms = {"base_rate_micros": 1_000_000_000, "seconds_per_unit": 86_400}
+    job = owner.post("/jobs", {**DRAFT, **terms}, expect=201).json()["id"]
+    plan = {"tasks": 100_000_000, "units_per_task": 86_400}
+    refused = owner.post(f"/jobs/{job}/quote", plan, expect=400).json()
+    assert refused["code"] == "job_too_large"
+    owner.post(f"/jobs/{job}/quote", {"tasks": 10}, expect=200)
+
+
+@pytest.mark.parametrize("units", [0, "0.0001", -1, 86_401])
+def test_a_task_is_planned_with_units_that_a_task_may_have(owner: Caller, units: Any) -> None:
+    job = owner.post("/jobs", DRAFT, expect=201).json()["id"]
+    plan = {"tasks": 10, "units_per_task": units}
+    refused = owner.post(f"/jobs/{job}/quote", plan, expect=400).json()
+    assert list(refused["errors"]) == ["units_per_task"]
+
+
 def test_a_whole_life(owner: Caller, whose: Requester) -> None:
     job = owner.post("/jobs", DRAFT, expect=201).json()["id"]
     quote = owner.post(f"/jobs/{job}/quote", {"tasks": 10}, expect=200).json()

@@ -156,3 +156,12 @@ def test_units_of_a_plan_count(django_assert_num_queries: Any) -> None:
     five = jobs.quote(job=job, tasks=10, units_per_task=Decimal(5))
     assert five.lowest.pay_micros == 5 * one.lowest.pay_micros
     assert five.units == 50
+
+
+def test_imported_tasks_beyond_all_money_have_no_quote() -> None:
+    job = make.draft(base_rate_micros=1_000_000_000)
+    make.add_tasks(job, 300)
+    # Each by itself is within bounds; the sum of the reserves does not fit 64 bits.
+    Task.objects.filter(job=job).update(units=86_400, slot_reserve_micros=10**17)
+    with pytest.raises(estimates.TooLarge):
+        jobs.quote(job=job)
