@@ -202,6 +202,11 @@ def launch(*, job: Job, budget_micros: int, by: UUID) -> Job:
         if row.purpose == Job.Purpose.EXAM:
             _require_questions(row)
         else:
+            if row.bonus_pct and not row.sandbox:
+                raise errors.Invalid(
+                    "The job cannot be launched like this.",
+                    {"bonus_pct": ["No bonus is paid yet: promise none outside play money."]},
+                )
             # One may have been switched off since the draft was made: nobody could join.
             _require_usable(row.organization_id, row.required_qualifications)
             row.card_version = rates.current(row.currency).version

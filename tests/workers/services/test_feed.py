@@ -25,11 +25,11 @@ def seen(who: people.Person, **query: Any) -> list[feed.Listing]:
 
 
 def test_the_feed_shows_what_a_job_pays_this_worker() -> None:
-    job = people.paying(3, bonus_pct=Decimal("0.25"))
+    job = people.paying(3)
     who = people.person()
     (one,) = seen(who)
     assert one.job.pk == job.pk
-    assert (one.price.guaranteed_micros, one.price.bonus_max_micros) == (18_000, 4_500)
+    assert (one.price.guaranteed_micros, one.price.bonus_max_micros) == (18_000, 0)
     # As the requester says: eight seconds.
     assert (one.seconds, one.sample) == (Decimal(8), 0)
     assert one.hourly_micros == 8_100_000
@@ -159,3 +159,9 @@ def test_counting_a_jobs_tasks_leaves_the_pace() -> None:
     figures = JobStats.objects.get(pk=job.pk)
     assert (figures.median_seconds, figures.accepted) == (12.5, 40)
     assert not WorkerJob.objects.exists()
+
+
+def test_a_bonus_that_nobody_pays_is_promised_to_nobody() -> None:
+    with pytest.raises(errors.Invalid) as refused:
+        people.paying(1, bonus_pct=Decimal("0.25"))
+    assert "bonus_pct" in refused.value.errors
