@@ -108,28 +108,40 @@ _NOT_DONE = """
 
 _COLUMNS = "t.id, t.pos, t.units, t.data, t.media, t.slot_reserve_micros"
 
+# Within the walk there is work for this worker, locked by a neighbour or not.
+_FREE = f"""
+    EXISTS (
+        SELECT 1 FROM marketplace_task t
+        WHERE t.job_id = %(job)s AND t.is_open
+          AND t.pos > (SELECT pos FROM ok) AND t.pos <= (SELECT last FROM edge)
+          AND {_NOT_DONE}
+    )
+"""
+
+# Gold comes in between work only: nobody is paid checks of a job that has no work left for them.
 _PICK = f"""
+edge AS MATERIALIZED (
+    SELECT count(*) AS n, max(x.pos) AS last FROM (
+        SELECT t.pos FROM marketplace_task t
+        WHERE t.job_id = %(job)s AND t.is_open AND t.pos > (SELECT pos FROM ok)
+          AND (SELECT verdict = 'go' FROM ok)
+        ORDER BY t.pos LIMIT {WALK}
+    ) x
+),
 gold AS MATERIALIZED (
     SELECT {_COLUMNS} FROM marketplace_task t
     WHERE t.job_id = %(job)s AND t.role = 'gold' AND t.state = 'open'
-      AND (SELECT verdict = 'go' AND want_gold FROM ok)
+      AND (SELECT verdict = 'go' AND want_gold AND {_FREE} FROM ok)
       AND t.pos > (SELECT gold_pos FROM ok)
       AND t.slot_reserve_micros <= (SELECT gold_unit_micros FROM ok)
       AND {_NOT_DONE}
     ORDER BY t.pos LIMIT 1
 ),
-edge AS MATERIALIZED (
-    SELECT count(*) AS n, max(x.pos) AS last FROM (
-        SELECT t.pos FROM marketplace_task t
-        WHERE t.job_id = %(job)s AND t.is_open AND t.pos > (SELECT pos FROM ok)
-          AND (SELECT verdict = 'go' FROM ok) AND NOT EXISTS (SELECT 1 FROM gold)
-        ORDER BY t.pos LIMIT {WALK}
-    ) x
-),
 work AS MATERIALIZED (
     SELECT {_COLUMNS} FROM marketplace_task t
     WHERE t.job_id = %(job)s AND t.is_open
       AND t.pos > (SELECT pos FROM ok) AND t.pos <= (SELECT last FROM edge)
+      AND NOT EXISTS (SELECT 1 FROM gold)
       AND {_NOT_DONE}
     ORDER BY t.pos LIMIT 1
     FOR NO KEY UPDATE OF t SKIP LOCKED
@@ -224,12 +236,7 @@ busy AS MATERIALIZED (
     -- Something is free for this worker but locked by a neighbour at this moment.
     SELECT CASE
         WHEN EXISTS (SELECT 1 FROM work) OR EXISTS (SELECT 1 FROM gold) OR %(hinted)s THEN false
-        ELSE EXISTS (
-            SELECT 1 FROM marketplace_task t
-            WHERE t.job_id = %(job)s AND t.is_open
-              AND t.pos > (SELECT pos FROM ok) AND t.pos <= (SELECT last FROM edge)
-              AND {_NOT_DONE}
-        )
+        ELSE {_FREE}
     END AS yes
 ),
 picked AS MATERIALIZED (
