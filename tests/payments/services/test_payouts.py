@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.db import Error, connection, transaction
@@ -10,7 +11,7 @@ from django.db import Error, connection, transaction
 from core import errors, states
 from core.ids import new_id
 from core.models import Organization
-from payments.fakestripe import FakeStripe, balances
+from payments.fakestripe import FakeStripe, accounts, balances
 from payments.management.commands.reconcile import Command as ReconcileCommand
 from payments.migrations import __name__ as _migrations
 from payments.models import Payout, PayoutEvent, StripeEvent, Topup
@@ -295,3 +296,45 @@ def test_what_waits_too_long_can_be_seen(fake_stripe: FakeStripe) -> None:
         assert one.oldest_due is not None
         one.oldest_due()
         assert one.run() >= 0
+
+
+def test_a_bank_account_changed_during_the_assessment_is_looked_at_again(
+    fake_stripe: FakeStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    payout = plain(fake_stripe)
+    account = payees.of(payout.worker_id)
+    assert account is not None
+    assert account.stripe_id is not None
+    stripe_id, really = account.stripe_id, payees.current
+
+    def outrun(user_id: UUID) -> Any:
+        """The account is read; before anything is made of it, it is another one."""
+        found = really(user_id)
+        accounts.onboard(fake_stripe.store, stripe_id, "000999999999")
+        payees.refresh_by_id(stripe_id)
+        return found
+
+    monkeypatch.setattr(payees, "current", outrun)
+    row = payout_review.look(payout.pk)
+    assert row.state == "needs_review"
+    assert [hit["rule"] for hit in row.risk] == ["bank_changed"]
+
+
+@pytest.mark.parametrize("state", ["requested", "needs_review", "approved"])
+def test_what_is_found_with_another_bank_account_counts_no_more(
+    state: str, fake_stripe: FakeStripe
+) -> None:
+    """Whatever the two clocks say: the later commit may have begun first."""
+    payout = plain(fake_stripe)
+    if state != "requested":
+        payout_review.look(payout.pk)
+    if state == "approved":
+        payout_review.approve(payout_id=payout.pk, by=make.reviewer(), reason="the old bank")
+    account = payees.of(payout.worker_id)
+    assert account is not None
+    assert account.stripe_id is not None
+    accounts.onboard(fake_stripe.store, account.stripe_id, "000999999999")
+    payees.refresh(account)
+    row = Payout.objects.get(pk=payout.pk)
+    assert (row.state, row.checked_at) == (state, None)
+    assert row.next_attempt_at is not None
