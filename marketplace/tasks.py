@@ -20,7 +20,7 @@ def refresh_stats() -> int:
 @sweep(name="marketplace.finish_jobs", queue="settlement", every=5)
 def finish_jobs() -> int:
     """Close jobs whose work is decided, and take closing ones a step further."""
-    return closing.close_finished() + closing.finish_closing()
+    return closing.sweep()
 
 
 @sweep(

@@ -8,11 +8,13 @@ from django.db import connection, transaction
 
 from core import clock, states
 from marketplace.models import Job, Task
-from marketplace.services import slots, webhooks
+from marketplace.services import rounds, slots, webhooks
 from payments.services import escrow
 
 #: Tasks cancelled in one transaction.
 BATCH = 5_000
+#: Jobs looked at in one round.
+ROUND = 100
 
 _FINISHED = """
 SELECT j.id FROM marketplace_job j
@@ -22,7 +24,29 @@ WHERE j.state = 'live' AND j.purpose = 'work' AND j.auto_close
     SELECT 1 FROM marketplace_task t
     WHERE t.job_id = j.id AND t.role = 'work' AND t.state IN ('open', 'parked')
   )
+  AND NOT (j.acceptance = 'review' AND EXISTS (
+    SELECT 1 FROM payments_escrow e
+    WHERE e.job_id = j.id AND (e.work_micros > 0 OR e.contested_micros > 0)
+  ))
 ORDER BY j.id LIMIT %s
+"""
+
+# Those that wait for claims, reviews or payments are left out here: they may wait for weeks, and
+# would otherwise take the places of those that can go on.
+_CAN_GO_ON = """
+SELECT j.id FROM marketplace_job j
+WHERE j.state = 'closing' AND (
+  NOT EXISTS (
+    SELECT 1 FROM payments_escrow e
+    WHERE e.job_id = j.id AND (e.work_micros > 0 OR e.gold_micros > 0 OR e.exam_micros > 0
+      OR e.escalation_micros > 0 OR e.contested_micros > 0)
+  )
+  OR EXISTS (
+    SELECT 1 FROM marketplace_task t
+    WHERE t.job_id = j.id AND t.role = 'work' AND t.state IN ('open', 'parked')
+  )
+)
+ORDER BY j.state_changed_at, j.id LIMIT %s
 """
 
 # Every undecided task is locked, not only those with free slots: a judgement that is about to add a
@@ -41,17 +65,20 @@ WHERE id = ANY(%s)
 """
 
 
-def close_finished(*, limit: int = 100) -> int:
+def close_finished(*, limit: int = ROUND) -> int:
     """Sweep: begin to close live jobs all of whose work is decided. Returns how many.
 
     An escalated task does not hold its job up: it keeps its best answer and can be adjudicated
     later. In a REVIEW job the answers must be reviewed or paid first, since a rejection asks for
     another answer.
     """
+    return rounds.play((job_id, _begin) for job_id in _ids(_FINISHED, limit))
+
+
+def _ids(query: str, limit: int) -> list[UUID]:
     with connection.cursor() as cursor:
-        cursor.execute(_FINISHED, [limit])
-        ids = [row[0] for row in cursor.fetchall()]
-    return sum(_begin(job_id) for job_id in ids)
+        cursor.execute(query, [limit])
+        return [row[0] for row in cursor.fetchall()]
 
 
 def _begin(job_id: UUID) -> int:
@@ -89,19 +116,28 @@ def begin(*, job: Job, next_state: str, reason: str = "") -> None:
     )
 
 
-def finish_closing(*, limit: int = 100) -> int:
+def finish_closing(*, limit: int = ROUND) -> int:
     """Sweep: take closing jobs one step further; returns the number of rows changed.
 
     Undecided tasks are cancelled in bounded batches, their free slots' reserve released. When
     nothing is reserved any more (all claimed work was submitted and paid, or given up), the unspent
     budget returns to the wallet and the job is over. Every step may be repeated.
     """
-    ids = (
-        Job.objects.filter(state=Job.State.CLOSING)
-        .order_by("state_changed_at")
-        .values_list("pk", flat=True)[:limit]
+    return rounds.play((job_id, _step) for job_id in _ids(_CAN_GO_ON, limit))
+
+
+def sweep() -> int:
+    """Both of the above, as one round: neither waits for the other to be in order."""
+    return rounds.play(
+        [
+            *((job_id, _begin) for job_id in _ids(_FINISHED, ROUND)),
+            *((job_id, _step) for job_id in _ids(_CAN_GO_ON, ROUND)),
+        ]
     )
-    return sum(step(job_id=job_id) for job_id in ids)
+
+
+def _step(job_id: UUID) -> int:
+    return step(job_id=job_id)
 
 
 def step(*, job_id: UUID, limit: int = BATCH) -> int:

@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from marketplace.models import Job, JobStats
-from marketplace.services import estimates, slots, stats, webhooks
+from marketplace.services import estimates, rounds, slots, stats, webhooks
 from payments.services import escrow
 
 #: Tasks opened in one transaction.
@@ -84,12 +84,17 @@ def open_parked(*, limit: int = BATCH) -> int:
 
     Returns how many tasks were opened. A job in which nothing could open for want of budget gets
     its alert, and the requester a notice, once. Safe to run twice and side by side: the job's row
-    is locked, and a job that somebody else has locked is passed over.
+    is locked, and a job that somebody else has locked is passed over. One that breaks is logged and
+    the others go on.
     """
     with connection.cursor() as cursor:
         cursor.execute(_DUE)
         ids = [row[0] for row in cursor.fetchall()]
-    return sum(open_job(job_id=job_id, limit=limit) for job_id in ids)
+
+    def turn(job_id: UUID) -> int:
+        return open_job(job_id=job_id, limit=limit)
+
+    return rounds.play((job_id, turn) for job_id in ids)
 
 
 def open_job(*, job_id: UUID, limit: int = BATCH) -> int:

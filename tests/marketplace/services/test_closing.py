@@ -1,5 +1,7 @@
 """Ending jobs: what is claimed is finished, the rest closes, the money goes back."""
 
+from uuid import UUID
+
 import pytest
 
 from marketplace.models import Job, Task, WebhookDelivery
@@ -136,3 +138,49 @@ def test_a_step_of_a_job_that_is_not_closing_does_nothing() -> None:
     job = make.live(1)
     assert closing.step(job_id=job.pk) == 0
     assert fresh(job).state == "live"
+
+
+def test_jobs_that_wait_for_reviews_hold_up_no_others() -> None:
+    waiting = make.live(1, auto_close=True, acceptance="review")
+    decided = make.live(1, auto_close=True)
+    for job in (waiting, decided):
+        make.conclude(make.work(job)[0])
+    assert closing.close_finished(limit=1) == 1
+    assert (fresh(waiting).state, fresh(decided).state) == ("live", "closing")
+
+
+def test_closing_jobs_that_wait_for_claims_hold_up_no_others() -> None:
+    waiting, idle = make.live(1), make.live(1)
+    (claimed,) = make.work(waiting)
+    Task.objects.filter(pk=claimed.pk).update(taken=1, remaining=1)
+    for job in (waiting, idle):
+        jobs.cancel(job=job, by=job.created_by_id)
+    closing.step(job_id=waiting.pk)
+    make.sweep_until_done(lambda: closing.finish_closing(limit=1))
+    assert (fresh(waiting).state, fresh(idle).state) == ("closing", "cancelled")
+
+
+def test_a_job_that_breaks_holds_up_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, sound = make.live(1), make.live(1)
+    decided = make.live(1, auto_close=True)
+    make.conclude(make.work(decided)[0])
+    for job in (broken, sound):
+        jobs.cancel(job=job, by=job.created_by_id)
+    cancel = closing._cancel
+
+    def breaks(job_id: UUID, limit: int) -> int:
+        if job_id == broken.pk:
+            raise RuntimeError("not this one")
+        return cancel(job_id, limit)
+
+    monkeypatch.setattr(closing, "_cancel", breaks)
+    assert closing.sweep() == 2
+    assert closing.sweep() == 1
+    assert [fresh(job).state for job in (broken, sound, decided)] == [
+        "closing",
+        "cancelled",
+        "closing",
+    ]
+    # When nothing but broken ones is left, the sweep says so.
+    with pytest.raises(RuntimeError):
+        closing.sweep()

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from marketplace.models import Job, Task, WebhookDelivery
+from marketplace.models import Job, JobStats, Task, WebhookDelivery
 from marketplace.services import jobs, opening
 from payments.services import escrow
 from tests.factories import delivery
@@ -136,3 +136,19 @@ def test_a_job_that_pays_nothing_opens_at_once() -> None:
     job = launched(3, slots=100)
     Task.objects.filter(job=job).update(slot_reserve_micros=0)
     assert opening.open_parked() == 3
+
+
+def test_a_job_that_breaks_holds_up_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken, sound = launched(1, slots=100), launched(1, slots=100)
+    money = opening._money
+
+    def breaks(job: Job, figures: JobStats, reserve: int) -> opening._Money:
+        if job.pk == broken.pk:
+            raise RuntimeError("not this one")
+        return money(job, figures, reserve)
+
+    monkeypatch.setattr(opening, "_money", breaks)
+    assert opening.open_parked() == 1
+    assert (states(broken), states(sound)) == (["parked"], ["open"])
+    with pytest.raises(RuntimeError):
+        opening.open_parked()
