@@ -89,9 +89,10 @@ def end(*, worker_id: UUID) -> Availability | None:
 
 def stop(*, worker_id: UUID, reason: Availability.Ended) -> None:
     """End a worker's availability for a reason of ours. The caller owns the transaction."""
+    # The open offer first, as whoever accepts, declines or passes it on: never a ring of locks.
+    offers.withdraw_from(worker_id=worker_id)
     now = clock.now()
     Availability.objects.filter(pk=worker_id, until__gt=now).update(until=now, ended_reason=reason)
-    offers.withdraw_from(worker_id=worker_id)
 
 
 def _ended(
