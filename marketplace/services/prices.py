@@ -106,4 +106,4 @@ def reprice_tasks(job: Job) -> int:
                 "reserves": [reserve_of(one) for one in units],
             },
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)

@@ -158,7 +158,7 @@ def authors(job_ids: Iterable[UUID]) -> list[tuple[UUID, UUID]]:
         return []
     with connection.cursor() as cursor:
         cursor.execute(_AUTHORS, _some_of(due))
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def _find_temperatures(jobs: Sequence[Rules], facts: Facts) -> None:

@@ -163,7 +163,7 @@ def enter(*, job_id: UUID, role: str, state: str, max_overlap: int) -> int:
         cursor.execute(
             _ENTER, {"job": job_id, "role": role, "state": state, "overlap": max_overlap}
         )
-        created = cursor.rowcount
+        created = int(cursor.rowcount)
         if role != "work":
             cursor.execute(_ENTER_ANSWERS)
         return created

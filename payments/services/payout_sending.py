@@ -333,7 +333,7 @@ def _try_later(payout_id: UUID, problem: facts.StripeProblem) -> None:
 
 def pause(attempts: int) -> timedelta:
     """How long to wait after so many tries: 30 seconds, doubled each time, up to an hour."""
-    return min(FIRST_PAUSE * 2 ** min(attempts, 10), LAST_PAUSE)
+    return min(FIRST_PAUSE * (1 << min(attempts, 10)), LAST_PAUSE)
 
 
 def _text(problem: facts.StripeProblem) -> str:

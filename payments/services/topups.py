@@ -307,13 +307,13 @@ def _stop(topup_id: UUID, why: str) -> Topup:
 
 
 def _pause(attempts: int, *, first: timedelta = FIRST_LOOK) -> timedelta:
-    return min(first * 2 ** min(attempts, 10), LAST_LOOK)
+    return min(first * (1 << min(attempts, 10)), LAST_LOOK)
 
 
 def _fee_pause(row: Topup) -> timedelta:
     if row.state != Topup.State.PAID:
         return FEE_LOOK
-    return min(FEE_LOOK * 2 ** min(row.attempts, 10), LAST_FEE_LOOK)
+    return min(FEE_LOOK * (1 << min(row.attempts, 10)), LAST_FEE_LOOK)
 
 
 def _of_reference(reference: str) -> UUID | None:

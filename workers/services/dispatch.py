@@ -225,4 +225,4 @@ def _rows(sql: str, params: Any) -> list[tuple[Any, ...]]:
 def _execute(sql: str, params: Any) -> int:
     with connection.cursor() as cursor:
         cursor.execute(sql, params)
-        return cursor.rowcount
+        return int(cursor.rowcount)
