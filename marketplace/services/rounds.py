@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from uuid import UUID
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 
 log = structlog.get_logger()
 
@@ -26,6 +27,8 @@ def play(turns: Iterable[Turn]) -> int:
         taken += 1
         try:
             rows += act(job_id)
+        except SoftTimeLimitExceeded:
+            raise  # the time of the whole round is up, not this turn's
         except Exception as problem:
             log.exception("job_turn_broke", job=str(job_id), act=act.__name__)
             broken += 1
