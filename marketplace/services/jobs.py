@@ -68,6 +68,12 @@ class BudgetTooSmall(errors.Invalid):
     code = "budget_too_small"
 
 
+class KeyUsed(errors.Conflict):
+    """The key added to this job's budget before, longer ago than answers are kept for repeats."""
+
+    code = "idempotency_key_used"
+
+
 @dataclass(frozen=True)
 class _Definition:
     """A checked definition: column values, and the interface's kind and spec."""
@@ -258,7 +264,8 @@ def _require_minimum(row: Job, budget_micros: int) -> None:
 def extend_budget(*, job: Job, amount_micros: int, key: str, by: UUID) -> Job:
     """Move more of the wallet into the job's budget; parked tasks open with it.
 
-    ``key`` makes it safe to repeat. Raises IllegalState or InsufficientFunds.
+    A person's ``key`` moves money once. A repeat is answered before it comes here; raises KeyUsed
+    for one that does, IllegalState, InsufficientFunds, or ``ledger.KeyReused`` (another amount).
     """
     with transaction.atomic():
         row = _locked(job)
@@ -268,7 +275,13 @@ def extend_budget(*, job: Job, amount_micros: int, key: str, by: UUID) -> Job:
             Job.State.SUSPENDED,
         ):
             raise IllegalState(f"The job is {row.state}: it takes no budget.", state=row.state)
-        escrow.fund(job_id=row.pk, amount_micros=amount_micros, key=f"extend:{row.pk}:{key}", by=by)
+        before = escrow.summary(row.pk).funded_micros
+        escrow.fund(
+            job_id=row.pk, amount_micros=amount_micros, key=f"extend:{row.pk}:{by}:{key}", by=by
+        )
+        # Under the lock of the job's row nobody else adds funds.
+        if escrow.summary(row.pk).funded_micros == before:
+            raise KeyUsed("The key was used before; nothing was moved. Take a new one.")
         nudge.nudge("marketplace.open_tasks")
         return row
 

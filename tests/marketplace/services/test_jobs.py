@@ -8,6 +8,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from core import errors, states
+from core.services import accounts
 from marketplace.models import Interface, Job, Task, WebhookDelivery
 from marketplace.services import closing, definitions, jobs
 from payments.services import escrow, rates, wallets
@@ -220,10 +221,19 @@ def test_pausing_and_resuming_twice_is_as_once() -> None:
 
 def test_more_budget_comes_once_for_a_key() -> None:
     job = make.live(1, budget_micros=1_000_000)
-    for _ in range(2):
+    jobs.extend_budget(job=job, amount_micros=500_000, key="more", by=job.created_by_id)
+    # A repeat that is answered from memory does not come here: saying yes again would be a lie.
+    with pytest.raises(jobs.KeyUsed):
         jobs.extend_budget(job=job, amount_micros=500_000, key="more", by=job.created_by_id)
-    summary = escrow.summary(job.pk)
-    assert summary.balance == 1_500_000
+    assert escrow.summary(job.pk).balance == 1_500_000
+
+
+def test_the_keys_of_two_people_are_two() -> None:
+    job = make.live(1, budget_micros=1_000_000)
+    other = accounts.create_user(email="other@example.org", password=None)
+    for by in (job.created_by_id, other.pk):
+        jobs.extend_budget(job=job, amount_micros=500_000, key="more", by=by)
+    assert escrow.summary(job.pk).balance == 2_000_000
 
 
 def test_a_cancelled_draft_is_over_at_once() -> None:
