@@ -24,12 +24,13 @@ _DUE = """
     FOR UPDATE OF a SKIP LOCKED
 """
 
-# In AUTO a valid answer is accepted at its first judging: pay never waits for other workers.
+# In AUTO a valid answer is accepted at its first judging: pay never waits for other workers. In
+# REVIEW gold waits as long as work does, or whoever is paid at once would know what was gold.
 _JUDGED = """
     UPDATE workers_assignment a SET
         judged_at = %(now)s,
         grade = g.grade,
-        settle_after = CASE WHEN j.acceptance = 'review' AND a.role = 'work'
+        settle_after = CASE WHEN j.acceptance = 'review'
             THEN a.submitted_at + make_interval(days => j.review_days) ELSE %(now)s END
     FROM unnest(%(ids)s::uuid[], %(grades)s::float8[]) AS g(id, grade), marketplace_job j
     WHERE a.id = g.id AND j.id = a.job_id

@@ -175,13 +175,24 @@ def test_silence_accepts_at_the_end_of_the_review() -> None:
     assert settlement.sweep() == 2
 
 
-def test_gold_of_a_reviewed_job_needs_no_review() -> None:
-    job = with_gold(acceptance="review")
+def test_gold_of_a_reviewed_job_is_paid_no_sooner_than_work_that_nobody_reviews() -> None:
+    job = with_gold(acceptance="review", review_days=2)
     who = people.person()
-    people.submit(who, people.claimed(job, who, hints=["g1"])["id"])
+    for hint in ("g1", "t1"):
+        people.submit(who, people.claimed(job, who, hints=[hint])["id"])
     people.later(seconds=6)
     people.judge_all()
-    assert settlement.sweep() == 1
+    gold, work = Assignment.objects.order_by("role")
+    assert (gold.role, work.role) == ("gold", "work")
+    assert gold.settle_after == gold.submitted_at + timedelta(days=2)
+    assert work.settle_after == work.submitted_at + timedelta(days=2)
+    assert gold.grade is not None
+    assert settlement.sweep() == 0
+    sound()
+    jobs.cancel(job=job, by=job.created_by_id)
+    people.later(days=2)
+    assert settlement.sweep() == 2
+    sound()
 
 
 def test_the_receipt_keeps_the_whole_quote() -> None:

@@ -226,7 +226,7 @@ def test_late_answers_are_listed_and_rejected_ones_are_not_exported():
     ]
 
 
-def test_a_gold_answer_is_paid_without_a_review():
+def test_a_gold_answer_is_paid_without_a_review_when_the_time_for_one_is_over():
     job = people.paying(1, acceptance="review", undo_seconds=0)
     make.add_gold(job, [people.YES])
     from workers.models import WorkerJob
@@ -239,6 +239,8 @@ def test_a_gold_answer_is_paid_without_a_review():
     assert row.role == "gold"
     with pytest.raises(reviews.NotReviewable):
         reviewing.reject(row)
-    assert settlement.sweep() == 1
     assert list(reviews.awaiting(job.organization_id)) == []
+    assert settlement.sweep() == 0
+    people.later(days=job.review_days)
+    assert settlement.sweep() == 1
     assert Job.objects.get(pk=job.pk).state == Job.State.LIVE
