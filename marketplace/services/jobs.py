@@ -113,7 +113,7 @@ def update_draft(*, job: Job, fields: Mapping[str, Any], by: UUID) -> Job:
         row = _locked(job)
         if row.state != Job.State.DRAFT:
             return _update_running(row, fields)
-        interface, unit = row.interface, row.unit
+        interface, unit, purpose = row.interface, row.unit, row.purpose
         made = _define(row.organization_id, {**_current(row), **fields})
         for name, value in made.columns.items():
             setattr(row, name, value)
@@ -122,6 +122,8 @@ def update_draft(*, job: Job, fields: Mapping[str, Any], by: UUID) -> Job:
             row.interface = _interface(made.kind, made.spec, interface.version + 1)
         if row.unit != unit and Task.objects.filter(job=row).exists():
             raise NotADraft("The tasks were measured in the present unit; it cannot change.")
+        if row.purpose != purpose and Task.objects.filter(job=row).exists():
+            raise NotADraft("The tasks were made for the present purpose; it cannot change.")
         row.save(update_fields=[*made.columns, "interface"])
         prices.reprice_tasks(row)
         return row

@@ -91,6 +91,19 @@ def test_measured_tasks_hold_the_unit() -> None:
         jobs.update_draft(job=job, fields={"unit": "word_block"}, by=job.created_by_id)
 
 
+@pytest.mark.parametrize(
+    "fill", [make.add_tasks, lambda job, n: make.add_gold(job, [make.YES] * n)]
+)
+def test_tasks_hold_the_purpose_they_were_made_for(fill: Callable[[Job, int], Any]) -> None:
+    job = make.draft()
+    job = jobs.update_draft(job=job, fields={"purpose": "exam"}, by=job.created_by_id)
+    job = jobs.update_draft(job=job, fields={"purpose": "work"}, by=job.created_by_id)
+    fill(job, 1)
+    with pytest.raises(jobs.NotADraft):
+        jobs.update_draft(job=job, fields={"purpose": "exam"}, by=job.created_by_id)
+    jobs.update_draft(job=job, fields={"purpose": "work"}, by=job.created_by_id)
+
+
 # --- launch ----------------------------------------------------------------------------------
 
 
