@@ -125,7 +125,8 @@ class _Change:
     before: Evidence
     after: Evidence
     is_suspended: bool
-    floor: float
+    floor: float  # below it the worker is suspended in the whole specialty
+    own_floor: float  # that of the jobs themselves, which their shares of checks go by
 
 
 def record_grades(facts: Sequence[GradeFact], *, now: datetime) -> None:
@@ -166,11 +167,17 @@ def _change(
         after=before.after(fact.grade for fact in facts),
         is_suspended=is_suspended,
         floor=min(_floor(fact) for fact in facts),
+        own_floor=min(_own_floor(fact) for fact in facts),
     )
 
 
-def _floor(fact: GradeFact) -> float:
+def _own_floor(fact: GradeFact) -> float:
     return skills.ban_floor(fact.n_classes) if fact.floor is None else fact.floor
+
+
+def _floor(fact: GradeFact) -> float:
+    """A job may be easier on people than is usual, never close a whole specialty to them sooner."""
+    return min(_own_floor(fact), skills.ban_floor(fact.n_classes))
 
 
 def _store(changes: Sequence[_Change], pools: Mapping[str, float], now: datetime) -> None:
@@ -219,7 +226,7 @@ def _reason(change: _Change, found: Skill) -> str | None:
 
 def _is_checked_otherwise(change: _Change, pool: float) -> bool:
     """Whether the share of checks may be another one now, whatever the floor of the job."""
-    floors = (skills.FLOOR_BINARY, skills.FLOOR, change.floor)
+    floors = (skills.FLOOR_BINARY, skills.FLOOR, change.own_floor)
 
     def measure(evidence: Evidence) -> tuple[bool, ...]:
         found = skills.estimate(evidence, pool)

@@ -154,6 +154,15 @@ def test_the_floor_is_that_of_the_kind_or_the_job() -> None:
     assert not record(hard).is_suspended
 
 
+def test_no_job_closes_a_specialty_to_those_who_are_good_enough_for_the_others() -> None:
+    good, bad = (people.person().id for _ in range(2))
+    check(good, *[1.0, 1.0, 1.0, 0.0] * 10, floor=0.95)
+    assert not record(good).is_suspended, "three of four, where 65% is needed"
+    check(bad, *[0.0] * 10, floor=0.95)
+    assert record(bad).is_suspended
+    assert "65% is needed" in record(bad).suspended_reason
+
+
 # --- tier and share ------------------------------------------------------------------------------
 
 
