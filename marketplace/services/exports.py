@@ -19,7 +19,7 @@ import structlog
 from django.core import signing
 from django.core.files import File
 from django.core.files.storage import default_storage
-from django.db import transaction
+from django.db import connection, transaction
 
 from core import clock, states
 from core.errors import Conflict, Invalid, NotFound
@@ -66,8 +66,7 @@ def create(
             raise Invalid("No such option.", errors={"options": [said]})
     now = clock.now()
     with transaction.atomic():
-        # The job's row is the queue of those who ask at the same time.
-        Job.objects.select_for_update(no_key=True).get(id=job.id)
+        _queue_up(job.organization_id)
         unfinished = Export.objects.filter(
             organization_id=job.organization_id, state__in=_UNFINISHED
         )
@@ -81,6 +80,15 @@ def create(
             options={**form.options, **options},
             created_at=now,
             next_attempt_at=now,
+        )
+
+
+def _queue_up(organization_id: UUID) -> None:
+    """Those of one organization who ask at the same time are counted one after the other."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [f"marketplace.exports:{organization_id}"],
         )
 
 
