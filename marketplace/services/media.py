@@ -21,6 +21,10 @@ from marketplace.models import Media
 
 SIZE_CAP = 32 * 1024 * 1024
 SECONDS_CAP = 4 * 3600
+RATES = (4_000, 192_000)
+CHANNELS_CAP = 8
+#: Samples of all channels together, since silence packs well: four hours at 48 kHz.
+SAMPLES_CAP = SECONDS_CAP * 48_000
 PIXELS_CAP = 50_000_000
 #: A link shows a file for so long to whoever holds it: longer than any time limit of a task.
 LINK_SECONDS = 86_400
@@ -146,14 +150,20 @@ def _audio(file: BinaryIO, form: str) -> _Look:
 
     try:
         with soundfile.SoundFile(file) as sound:
-            if sound.format != form or sound.samplerate < 4000 or sound.channels > 8:
+            if sound.format != form:
                 raise FileRefused("The sound's format is not one we can measure.")
+            if not RATES[0] <= sound.samplerate <= RATES[1]:
+                raise FileRefused(f"A sound has {RATES[0]} to {RATES[1]} samples a second.")
+            if sound.channels > CHANNELS_CAP:
+                raise FileRefused(f"A sound has at most {CHANNELS_CAP} channels.")
             cap = SECONDS_CAP * sound.samplerate
             frames = 0
             for block in sound.blocks(blocksize=_BLOCK, dtype="float32"):
                 frames += len(block)
                 if frames > cap:
                     raise FileRefused(f"The sound is longer than {SECONDS_CAP // 3600} hours.")
+                if frames * sound.channels > SAMPLES_CAP:
+                    raise FileRefused("The sound has too many samples; send fewer channels of it.")
             seconds = Decimal(frames) / sound.samplerate
     except (soundfile.SoundFileError, RuntimeError, ValueError) as problem:
         raise FileRefused("The sound cannot be decoded.") from problem

@@ -129,6 +129,40 @@ def test_an_empty_sound_and_a_strange_rate_are_refused() -> None:
             upload(body)
 
 
+def flac(frames: int, *, rate: int, channels: int) -> bytes:
+    import numpy as np
+    import soundfile
+
+    file = io.BytesIO()
+    soundfile.write(file, np.zeros((frames, channels), dtype="int16"), rate, format="FLAC")
+    return file.getvalue()
+
+
+def test_a_sound_of_very_many_samples_a_second_is_refused_before_it_is_decoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import soundfile
+
+    assert upload(flac(19_200, rate=192_000, channels=8)).seconds == Decimal("0.100")
+    monkeypatch.setattr(soundfile.SoundFile, "blocks", None)
+    with pytest.raises(media.FileRefused, match="samples a second"):
+        upload(flac(1000, rate=655_350, channels=1))
+    wide = bytearray(wav(1, rate=8000))
+    wide[22:24] = struct.pack("<H", 9)
+    wide[32:34] = struct.pack("<H", 18)
+    with pytest.raises(media.FileRefused, match="channels"):
+        upload(bytes(wide))
+
+
+def test_silence_in_many_channels_is_decoded_up_to_a_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(media, "SAMPLES_CAP", 80_000)
+    assert upload(flac(10_000, rate=48_000, channels=8)).seconds == Decimal("0.208")
+    with pytest.raises(media.FileRefused, match="too many samples"):
+        upload(flac(10_001, rate=48_000, channels=8))
+
+
 def test_a_sound_cut_short_is_as_long_as_what_is_there() -> None:
     body = wav(2)
     found = upload(body[: len(body) // 2])
