@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from core import clock, errors
+from core import clock, errors, sweeps
 from marketplace.models import Job, JobStats, Qualification
 from marketplace.services import stats
 from tests.factories import marketplace as make
@@ -136,6 +136,19 @@ def test_the_pace_is_measured_and_the_feed_says_so() -> None:
     (one,) = seen(who, sandbox=True)
     assert (one.seconds, one.sample) == (Decimal(35), 6)
     assert one.hourly_micros == round(18_000 * 3600 / 35)
+
+
+def test_a_run_measures_the_pace_once_however_much_has_changed() -> None:
+    job = make.live(9, undo_seconds=0)
+    who = people.person()
+    for _ in range(5):
+        people.answered(job, who)
+    people.judge_all()
+    people.settle_all()
+    with CaptureQueriesContext(connection) as sent:
+        assert sweeps.exhaust(sweeps.registry()["workers.measure_pace"]) == 0
+    assert sum("percentile_cont" in one["sql"] for one in sent) == 1
+    assert JobStats.objects.get(pk=job.pk).accepted == 5
 
 
 def test_few_answers_say_nothing_and_a_pause_no_more_than_the_limit() -> None:
