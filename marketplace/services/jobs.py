@@ -114,6 +114,7 @@ def update_draft(*, job: Job, fields: Mapping[str, Any], by: UUID) -> Job:
         if row.state != Job.State.DRAFT:
             return _update_running(row, fields)
         interface, unit, purpose = row.interface, row.unit, row.purpose
+        basis = prices.basis(row)
         made = _define(row.organization_id, {**_current(row), **fields})
         for name, value in made.columns.items():
             setattr(row, name, value)
@@ -125,7 +126,8 @@ def update_draft(*, job: Job, fields: Mapping[str, Any], by: UUID) -> Job:
         if row.purpose != purpose and Task.objects.filter(job=row).exists():
             raise NotADraft("The tasks were made for the present purpose; it cannot change.")
         row.save(update_fields=[*made.columns, "interface"])
-        prices.reprice_tasks(row)
+        if prices.basis(row) != basis:
+            prices.reprice_tasks(row)
         return row
 
 
@@ -217,8 +219,10 @@ def launch(*, job: Job, budget_micros: int, by: UUID) -> Job:
                 )
             # One may have been switched off since the draft was made: nobody could join.
             _require_usable(row.organization_id, row.required_qualifications)
+            basis = prices.basis(row)
             row.card_version = rates.current(row.currency).version
-            prices.reprice_tasks(row)
+            if prices.basis(row) != basis:
+                prices.reprice_tasks(row)
             _require_minimum(row, budget_micros)
         states.move(
             row,

@@ -25,6 +25,9 @@ _BASIS = (
     "interface_id",
 )
 
+#: Pricing very many tasks again may take longer than a request's other statements.
+TIMEOUT = "15min"
+
 _DISTINCT = """
 SELECT DISTINCT units FROM marketplace_task WHERE job_id = %s
 """
@@ -89,10 +92,12 @@ def reserves(job: Job) -> Callable[[Decimal], int]:
 def reprice_tasks(job: Job) -> int:
     """Bring the tasks of a draft in line with its price basis; how many changed.
 
-    The caller holds the job's row lock. Two statements, whatever the number of tasks.
+    The caller holds the job's row lock, and knows that the basis is another than before. Three
+    statements, whatever the number of tasks.
     """
     reserve_of = reserves(job)
     with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL statement_timeout = '{TIMEOUT}'")
         cursor.execute(_DISTINCT, [job.pk])
         units = [row[0] for row in cursor.fetchall()]
         if not units:

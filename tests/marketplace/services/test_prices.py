@@ -1,12 +1,16 @@
 """A job's price basis: reserves of slots, and drafts priced again."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
-from marketplace.models import Task
+from marketplace.models import Job, Task
 from marketplace.services import jobs, prices
 from payments import pricing
+from payments.services import rates
 from tests.factories import marketplace as make
 
 pytestmark = pytest.mark.django_db
@@ -42,15 +46,57 @@ def test_a_changed_draft_prices_its_tasks_again() -> None:
     assert {one.max_overlap for one in after} == {3}
 
 
-def test_pricing_again_takes_two_statements_however_many_tasks(
+def test_pricing_again_takes_three_statements_however_many_tasks(
     django_assert_num_queries: object,
 ) -> None:
     job = make.draft()
     make.add_tasks(job, 20)
     Task.objects.filter(job=job).update(slot_reserve_micros=1)
-    with django_assert_num_queries(2):  # type: ignore[operator]
+    with django_assert_num_queries(3):  # type: ignore[operator]
         assert prices.reprice_tasks(job) == 20
     assert prices.reprice_tasks(job) == 0
+
+
+def statements_on_tasks(captured: Any) -> list[str]:
+    return [
+        one["sql"] for one in captured.captured_queries if "UPDATE marketplace_task" in one["sql"]
+    ]
+
+
+def test_tasks_are_priced_again_only_when_their_price_may_have_changed() -> None:
+    job = make.draft()
+    make.add_tasks(job, 3)
+    by = job.created_by_id
+    with CaptureQueriesContext(connection) as captured:
+        jobs.update_draft(job=job, fields={"name": "Other", "languages": ["de"]}, by=by)
+        jobs.update_draft(job=job, fields={"base_rate_micros": 18_000, "difficulty": 1}, by=by)
+    assert statements_on_tasks(captured) == []
+    with CaptureQueriesContext(connection) as captured:
+        jobs.update_draft(job=job, fields={"difficulty": 1.2}, by=by)
+    assert len(statements_on_tasks(captured)) == 1
+    with CaptureQueriesContext(connection) as captured:
+        jobs.launch(job=job, budget_micros=make.ENOUGH, by=by)
+    assert statements_on_tasks(captured) == []
+
+
+def test_a_launch_prices_by_the_card_of_its_moment() -> None:
+    job = make.draft()
+    make.add_tasks(job, 1)
+    other = rates.current("USD").version
+    Job.objects.filter(pk=job.pk).update(card_version=other)
+    Task.objects.filter(job=job).update(slot_reserve_micros=1)
+    job = jobs.launch(job=job, budget_micros=make.ENOUGH, by=job.created_by_id)
+    assert job.card_version == rates.current("XTS").version != other
+    assert [one.slot_reserve_micros for one in make.work(job)] == [prices.reserves(job)(Decimal(1))]
+
+
+def test_pricing_again_may_take_longer_than_other_statements() -> None:
+    job = make.draft()
+    make.add_tasks(job, 1)
+    with transaction.atomic(), connection.cursor() as cursor:
+        jobs.update_draft(job=job, fields={"difficulty": 1.3}, by=job.created_by_id)
+        cursor.execute("SHOW statement_timeout")
+        assert cursor.fetchone()[0] == prices.TIMEOUT
 
 
 def test_gold_keeps_its_own_overlap() -> None:
