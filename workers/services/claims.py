@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from uuid import UUID
 
@@ -107,10 +107,11 @@ def _nothing(
 
 
 def claim_any(*, worker_id: UUID, specialties: Sequence[str] | None) -> dict[str, Any] | Nothing:
-    """Give this worker a task of the best job that is open to them.
+    """Give this worker a task of the best job that is open to them, or one that they hold already.
 
-    Jobs are tried by priority, then by base rate; those that ask for a language the worker does not
-    have are left out. At most ten jobs are asked. Raises NotAWorker.
+    A live claim in these specialties comes first: asking twice gives one claim. Then jobs are tried
+    by priority, then by base rate; those that ask for a language the worker does not have are left
+    out. At most ten jobs are asked. Raises NotAWorker.
     """
     found = standing.read(worker_id)
     jobs = Job.objects.filter(state=Job.State.LIVE, purpose=Job.Purpose.WORK, sandbox=False)
@@ -118,20 +119,36 @@ def claim_any(*, worker_id: UUID, specialties: Sequence[str] | None) -> dict[str
     if wanted:
         jobs = jobs.filter(specialty__in=wanted)
     open_to_them = (
-        job
+        job.pk
         for job in jobs.order_by("-priority", "-base_rate_micros", "id")[:_LOOKED_AT]
         if found.speaks(job.languages) and places.judge(job, found, {}).ok
     )
     best = Nothing(retry_after=_RESTING_SECONDS, remaining=False)
-    for job in islice(open_to_them, _ASKED):
+    for job_id in chain(_held(worker_id, wanted), islice(open_to_them, _ASKED)):
         try:
-            got = claim(job_id=job.pk, worker_id=worker_id)
+            got = claim(job_id=job_id, worker_id=worker_id)
         except (places.JobNotLive, places.NotQualified):
             continue  # it changed since it was listed
         if isinstance(got, dict):
             return got
         best = Nothing(min(best.retry_after, got.retry_after), best.remaining or got.remaining)
     return best
+
+
+def _held(worker_id: UUID, specialties: Sequence[str]) -> list[UUID]:
+    """The job, if any, in which the worker holds a claim that is not overdue: the first claimed."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT a.job_id FROM workers_assignment a JOIN marketplace_job j ON j.id = a.job_id
+            WHERE a.worker_id = %(worker)s AND a.state = 'claimed' AND a.expires_at > core_now()
+              AND NOT j.sandbox
+              AND (%(specialties)s::text[] = '{}' OR j.specialty = ANY(%(specialties)s))
+            ORDER BY a.claimed_at LIMIT 1
+            """,
+            {"worker": worker_id, "specialties": list(specialties)},
+        )
+        return [row[0] for row in cursor.fetchall()]
 
 
 def _others_unfinished(job_id: UUID, worker_id: UUID) -> bool:

@@ -318,6 +318,32 @@ def test_the_best_job_is_chosen_over_all() -> None:
     assert got["job_id"] == spoken.pk
 
 
+def test_asking_over_all_jobs_twice_gives_one_claim() -> None:
+    first = people.paying(2)
+    who = people.person()
+    held = claims.claim_any(worker_id=who.id, specialties=None)
+    assert isinstance(held, dict)
+    people.paying(2, priority=5)  # better, but it came later
+    for specialties in (None, ["text"]):
+        again = claims.claim_any(worker_id=who.id, specialties=specialties)
+        assert isinstance(again, dict)
+        assert again["id"] == held["id"]
+    # Other work than what is held was asked for; nobody held a claim of it.
+    spoken = people.paying(1, specialty="transcription")
+    other = claims.claim_any(worker_id=who.id, specialties=["transcription"])
+    assert isinstance(other, dict)
+    assert other["job_id"] == spoken.pk
+    # What is held is given in a job that takes no new claims, too.
+    jobs.pause(job=first, by=first.created_by_id)
+    again = claims.claim_any(worker_id=who.id, specialties=["text"])
+    assert isinstance(again, dict)
+    assert again["id"] == held["id"]
+    people.later(seconds=901)
+    new = claims.claim_any(worker_id=who.id, specialties=["text"])
+    assert isinstance(new, dict)
+    assert new["job_id"] != first.pk
+
+
 def test_the_statement_says_nothing_without_a_place() -> None:
     job = make.live(1)
     assert hot.claim(job_id=job.pk, worker_id=people.person().id) == []
