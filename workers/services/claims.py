@@ -151,28 +151,45 @@ def _held(worker_id: UUID, specialties: Sequence[str]) -> list[UUID]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def _others_unfinished(job_id: UUID, worker_id: UUID) -> bool:
-    """Whether a task may still come back to this worker: claimed by others or waiting for budget.
+# A slot that others hold is a claim or an answer of theirs, or an offer. Each probe reads a bounded
+# piece of an index: assignment_of_job, offer_of_job, task_parked. What is escalated never comes back.
+_COMES_BACK = """
+WITH held AS (
+    (SELECT task_id FROM (
+        SELECT task_id, worker_id, state FROM workers_assignment
+        WHERE job_id = %(job)s ORDER BY id DESC LIMIT %(recent)s
+    ) a WHERE worker_id <> %(worker)s AND state IN ('claimed', 'submitted'))
+    UNION ALL
+    (SELECT task_id FROM workers_offer
+     WHERE job_id = %(job)s AND state = 'offered' LIMIT %(most)s)
+),
+waiting AS (
+    SELECT t.id FROM held JOIN marketplace_task t ON t.id = held.task_id
+    WHERE t.role = 'work' AND t.state = 'open' AND NOT t.is_open
+    UNION ALL
+    (SELECT id FROM marketplace_task
+     WHERE job_id = %(job)s AND state = 'parked' AND role = 'work'
+     ORDER BY pos DESC LIMIT %(most)s)
+)
+SELECT EXISTS (
+    SELECT 1 FROM waiting t WHERE NOT EXISTS (
+        SELECT 1 FROM workers_assignment a WHERE a.task_id = t.id AND a.worker_id = %(worker)s
+        OFFSET 0  -- an index probe for each, as in the claim
+    )
+)
+"""
+#: Newest claims of a job, and offers and parked tasks, that are looked at for it.
+_RECENT, _MOST = 1000, 200
 
-    Looks at the 200 newest unfinished tasks only, so that it stays cheap in any job.
+
+def _others_unfinished(job_id: UUID, worker_id: UUID) -> bool:
+    """Whether a task may still come back to this worker: held by others or waiting for budget.
+
+    It costs the same in any job: of claims the newest thousand are looked at, of the rest 200.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """
-            SELECT EXISTS (
-                SELECT 1 FROM (
-                    SELECT id FROM marketplace_task
-                    WHERE job_id = %(job)s AND role = 'work'
-                      AND state IN ('open', 'escalated', 'parked') AND NOT is_open
-                    ORDER BY pos DESC LIMIT 200
-                ) t
-                WHERE NOT EXISTS (
-                    SELECT 1 FROM workers_assignment a
-                    WHERE a.task_id = t.id AND a.worker_id = %(worker)s
-                )
-            )
-            """,
-            {"job": job_id, "worker": worker_id},
+            _COMES_BACK, {"job": job_id, "worker": worker_id, "recent": _RECENT, "most": _MOST}
         )
         return bool(cursor.fetchone()[0])
 
