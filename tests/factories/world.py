@@ -90,8 +90,13 @@ def _people(side: Side) -> None:
         accounts.set_member(
             organization_id=whose.organization_id, email=user.email, role=role, by=whose.user_id
         )
-        side.ids["user"] = user.pk
         side.tokens[role] = _token(user.pk, whose.organization_id)
+    # Members may take themselves out: the one that the matrix is about calls nobody.
+    email = f"third-{whose.organization_id}@example.org"
+    side.ids["user"] = accounts.create_user(email=email, password=None).pk
+    accounts.set_member(
+        organization_id=whose.organization_id, email=email, role="viewer", by=whose.user_id
+    )
     side.tokens["owner"] = _token(whose.user_id, whose.organization_id)
     side.tokens["worker"] = side.worker.token
     side.ids["token"] = _token_id(side.tokens["owner"])
