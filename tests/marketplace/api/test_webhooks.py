@@ -46,6 +46,18 @@ def test_the_secret_is_shown_once(owner: Caller) -> None:
     assert rotated["secret"] != made["secret"]
 
 
+def test_a_lost_answer_is_asked_for_again_by_its_key(owner: Caller, whose: Requester) -> None:
+    made = owner.post("/webhooks", HOOK, key="made", expect=201).json()
+    assert owner.post("/webhooks", HOOK, key="made", expect=201).json() == made
+    rotate = f"/webhooks/{made['id']}/rotate"
+    rotated = owner.post(rotate, key="turned", expect=200).json()
+    assert owner.post(rotate, key="turned", expect=200).json() == rotated
+    # Another person's key of the same text is another key.
+    other = callers.member(whose.organization_id, role="manager")
+    assert other.post("/webhooks", HOOK, key="made", expect=201).json()["secret"] != made["secret"]
+    assert WebhookEndpoint.objects.count() == 2
+
+
 def test_an_endpoint_is_changed_and_taken_away(owner: Caller) -> None:
     pk = owner.post("/webhooks", {**HOOK, "events": ["job.launched"]}, expect=201).json()["id"]
     change = {"url": "https://example.org/b", "events": ["task.resolved"], "is_enabled": False,
