@@ -36,16 +36,21 @@ def test_the_diff_adds_a_kind_that_works(tmp_path):
     for part in ("labeling", "quality"):
         shutil.copytree(PROJECT / "marketplace" / part, tmp_path / "marketplace" / part)
     shutil.copy(PROJECT / "marketplace" / "__init__.py", tmp_path / "marketplace")
+    general = Path("tests") / "marketplace" / "labeling" / "test_kinds.py"
+    (tmp_path / general).parent.mkdir(parents=True)
+    shutil.copy(PROJECT / general, tmp_path / general)
     (tmp_path / "new-kind.diff").write_text(diff)
-    before = set(tmp_path.rglob("*.py"))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*.py")}
 
     applied = run("git", "apply", "--whitespace=error", "new-kind.diff", cwd=tmp_path)
     assert applied.returncode == 0, applied.stderr
-    added = set(tmp_path.rglob("*.py")) - before
+    added = set(tmp_path.rglob("*.py")) - set(before)
     assert {str(path.relative_to(tmp_path)) for path in added} == {
         "marketplace/labeling/rating.py",
         "tests/marketplace/labeling/test_rating.py",
     }, "a kind is one file and one test"
+    changed = [path for path, content in before.items() if path.read_bytes() != content]
+    assert changed == [tmp_path / general], "and an entry among the kinds that are tried"
 
     found = run(
         sys.executable,
@@ -58,8 +63,11 @@ def test_the_diff_adds_a_kind_that_works(tmp_path):
     tried = run(
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:django"),
         *("--rootdir", str(tmp_path), "-c", os.devnull, "--import-mode=importlib", "tests"),
+        *("-k", "rating"),  # its own test, and its part of the general ones
         cwd=tmp_path,
         PYTHONPATH=str(tmp_path),
     )
     assert tried.returncode == 0, tried.stdout + tried.stderr
-    assert re.search(r"\b[1-9]\d* passed", tried.stdout)
+    own = len(re.findall(r"^\+def test_", diff, flags=re.MULTILINE))
+    (passed,) = re.findall(r"\b(\d+) passed", tried.stdout)
+    assert int(passed) > own, "the general tests tried the kind too"
