@@ -6,7 +6,7 @@ taken in the order assignment, contest, task, escrow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID
 
@@ -16,6 +16,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from core import clock, errors, states
 from marketplace.models import Job
+from marketplace.services import rounds
 from payments.services import earnings, escrow
 from workers.models import Assignment, Contest, Worker
 
@@ -172,37 +173,46 @@ def sweep(*, limit: int = BATCH) -> int:
     """Sweep: uphold what the requester left unanswered, free what nobody contested in time.
 
     Returns how many rows were handled, each in a transaction of its own; one that somebody else has
-    locked waits for the next run.
+    locked waits for the next run, and one that breaks keeps no other waiting.
     """
-    return _each(_unanswered(limit), _lapse) + _each(_uncontested(limit), _let_stand)
+    return rounds.play(
+        [
+            *((job_id, _turn(pk, _lapse)) for pk, job_id in _unanswered(limit)),
+            *((job_id, _turn(pk, _let_stand)) for pk, job_id in _uncontested(limit)),
+        ]
+    )
 
 
-def _each(ids: Sequence[UUID], act: Callable[[Assignment], bool]) -> int:
-    done = 0
-    for pk in ids:
+def _turn(pk: UUID, act: Callable[[Assignment], bool]) -> Callable[[UUID], int]:
+    def turn(_job_id: UUID) -> int:
         with transaction.atomic():
             row = (
                 Assignment.objects.select_for_update(no_key=True, skip_locked=True)
                 .filter(pk=pk, state=Assignment.State.REJECTED, settled_at=None)
                 .first()
             )
-            done += row is not None and act(row)
-    return done
+            return int(row is not None and act(row))
+
+    turn.__name__ = f"{act.__name__} {pk}"  # the log of a turn that breaks says which row it was
+    return turn
 
 
-def _unanswered(limit: int) -> list[UUID]:
+def _unanswered(limit: int) -> list[tuple[UUID, UUID]]:
+    """Assignments whose contest nobody answered in time, with their jobs."""
     due = Contest.objects.filter(state=Contest.State.OPEN, answer_by__lte=clock.now())
-    return list(due.order_by("answer_by").values_list("assignment_id", flat=True)[:limit])
+    rows = due.order_by("answer_by").values_list("assignment_id", "assignment__job_id")
+    return list(rows[:limit])
 
 
-def _uncontested(limit: int) -> list[UUID]:
+def _uncontested(limit: int) -> list[tuple[UUID, UUID]]:
+    """Rejected assignments that nobody contested in time, with their jobs."""
     due = Assignment.objects.filter(
         ~Exists(Contest.objects.filter(assignment_id=OuterRef("pk"))),
         state=Assignment.State.REJECTED,
         settled_at=None,
         contest_until__lte=clock.now(),
     )
-    return list(due.order_by("contest_until").values_list("pk", flat=True)[:limit])
+    return list(due.order_by("contest_until").values_list("pk", "job_id")[:limit])
 
 
 def _lapse(row: Assignment) -> bool:

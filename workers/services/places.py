@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -14,6 +14,7 @@ from django.db.models import Exists, Max, Min, OuterRef
 
 from core import clock, errors
 from marketplace.models import Job, Qualification, Task
+from marketplace.services import rounds
 from payments import pricing
 from payments.services import escrow, rates
 from workers import scoring
@@ -204,10 +205,10 @@ def _return_credit(place: WorkerJob, job: Job) -> None:
 
 
 _DUE = """
-    SELECT wj.id FROM workers_workerjob wj JOIN marketplace_job j ON j.id = wj.job_id
+    SELECT wj.id, wj.job_id FROM workers_workerjob wj JOIN marketplace_job j ON j.id = wj.job_id
     WHERE wj.gold_credit < 2 AND wj.refill_after <= core_now() AND j.state = 'live'
     UNION ALL
-    SELECT wj.id FROM workers_workerjob wj JOIN marketplace_job j ON j.id = wj.job_id
+    SELECT wj.id, wj.job_id FROM workers_workerjob wj JOIN marketplace_job j ON j.id = wj.job_id
     WHERE wj.gold_credit > 0 AND j.state = 'closing'
     LIMIT %s
 """
@@ -217,12 +218,21 @@ def refill_gold(*, limit: int = 200) -> int:
     """Sweep: top up gold credits in live jobs, and give them back where a job is ending.
 
     Returns the number of places handled. One short transaction a place, because a place that is
-    locked makes that worker's claim wait; safe to run twice and side by side.
+    locked makes that worker's claim wait; safe to run twice and side by side. A place that breaks
+    keeps no other waiting.
     """
     with connection.cursor() as cursor:
         cursor.execute(_DUE, [limit])
-        ids = [row[0] for row in cursor.fetchall()]
-    return sum(_refill_one(pk) for pk in ids)
+        due = cursor.fetchall()
+    return rounds.play((job_id, _turn(pk)) for pk, job_id in due)
+
+
+def _turn(pk: int) -> Callable[[UUID], int]:
+    def turn(_job_id: UUID) -> int:
+        return int(_refill_one(pk))
+
+    turn.__name__ = f"refill {pk}"  # the log of a turn that breaks says which place it was
+    return turn
 
 
 def _refill_one(pk: int) -> bool:

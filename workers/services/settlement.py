@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from core import clock
 from marketplace.models import Job
+from marketplace.services import rounds
 from payments.services import earnings
 from workers.models import Assignment, Worker
 
@@ -52,12 +53,17 @@ def sweep(*, limit: int = BATCH) -> int:
     """Sweep: accept and pay what is due, one batch for each job that has something due.
 
     Returns the number of assignments accepted. Silence accepts: in a REVIEW job ``settle_after`` is
-    the end of the review window, and nothing but a rejection takes an answer out of this sweep.
+    the end of the review window, and nothing but a rejection takes an answer out of this sweep. A
+    job that cannot be settled does not keep the others waiting.
     """
     with connection.cursor() as cursor:
         cursor.execute(_DUE_JOBS)
         jobs = [row[0] for row in cursor.fetchall()]
-    return sum(settle_job(job_id=job_id, limit=limit) for job_id in jobs)
+
+    def settle(job_id: UUID) -> int:
+        return settle_job(job_id=job_id, limit=limit)
+
+    return rounds.play((job_id, settle) for job_id in jobs)
 
 
 def settle_job(*, job_id: UUID, limit: int = BATCH) -> int:
