@@ -35,6 +35,7 @@ def test_a_suspension_and_an_answer_to_the_offer_never_wait_for_each_other() -> 
     who = push.available()
     push.dispatched()
     offer = push.offered_to(who)
+    assert offer is not None
     by = people.person().id
     failures: list[BaseException] = []
 
