@@ -8,9 +8,11 @@ import re
 from typing import Any
 
 import jsonschema
+from django.conf import settings
 from drf_spectacular.generators import SchemaGenerator
 
 ROOT = "/api/v1"
+SITE = "config.urls"
 
 
 @functools.cache
@@ -50,8 +52,8 @@ def _validator(path: str, method: str, status: int) -> Any:
 
 def hold(method: str, path: str, answer: Any) -> None:
     """Fail where a good answer is not the one that the document promises."""
-    if answer.status_code >= 300 or answer.streaming:
-        return
+    if answer.status_code >= 300 or answer.streaming or settings.ROOT_URLCONF != SITE:
+        return  # trials of the floor have small endpoints of their own
     path = f"{ROOT}{path.partition('?')[0]}"
     named = next((name for pattern, name in _templates() if pattern.match(path)), None)
     assert named is not None, f"{path} is not in the document"

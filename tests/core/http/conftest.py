@@ -4,7 +4,7 @@ from django.core.cache import cache
 from core.http import throttles
 from core.ids import new_id
 from core.services import accounts, tokens
-from tests.factories import callers, promises
+from tests.factories import callers
 
 
 @pytest.fixture(autouse=True)
@@ -16,9 +16,7 @@ def fresh_counters():
 
 
 @pytest.fixture
-def trial(settings, monkeypatch):
-    """The small endpoints in place of the site's; the site's document knows nothing of them."""
-    monkeypatch.setattr(promises, "hold", lambda *_answer: None)
+def trial(settings):
     settings.ROOT_URLCONF = "tests.core.http.trial"
 
 
