@@ -26,8 +26,8 @@ class QualitySettings:
     ``lead`` votes, or when it is right with at least ``confidence`` as far as checks know the
     people; open answers when two are at least ``agreement`` alike. ``gold_share`` of what a worker
     gets are checks; ``audit_share`` of the tasks get a third answer whatever the first two say. A
-    worker whose checks show less than ``ban_floor`` is suspended; None is the usual floor, and hard
-    scales need a lower one.
+    worker whose checks show less than ``ban_floor`` is checked more, and suspended where they show
+    less than the usual floor too; None is the usual floor, and hard scales need a lower one.
     """
 
     kmin: int = 2
