@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import redis
 
 from config import embedded
 from config.bench import ground
@@ -19,13 +20,15 @@ from config.embedded import places, postgres, valkey
 from config.own_site import OwnSite
 from config.replay import playing
 
-MUST_BE_ZERO = ("broken", "not_killed")
+MUST_BE_ZERO = ("broken", "not_struck")
 #: Seconds of play before the first kill, and between kills.
 FIRST, BETWEEN = 4.0, 7.0
 
 
 def measure(*, data: str, max_tasks: int | None, seed: int) -> dict[str, Any]:
-    """Replay a set; kill -9 a web process, a Celery worker, Valkey and PostgreSQL on the way."""
+    """Replay a set; on the way kill -9 a web process, a Celery worker, Valkey and PostgreSQL, and
+    wipe all that Valkey holds.
+    """
     own_postgres, own_valkey = embedded.wanted()
     if not (own_postgres and own_valkey):
         raise RuntimeError("Faults are for the embedded servers: unset DATABASE_URL and REDIS_URL.")
@@ -33,13 +36,13 @@ def measure(*, data: str, max_tasks: int | None, seed: int) -> dict[str, Any]:
     order = playing.Order.read(
         data=Path(data), policy=None, seed=seed, workers=8, max_tasks=max_tasks
     )
-    killed: dict[str, int] = {}
+    broken: list[str] = []
 
     @contextlib.contextmanager
     def breaking(site: OwnSite | None) -> Iterator[None]:
         assert site is not None
         over = threading.Event()
-        thread = threading.Thread(target=_kill_in_turn, args=(site, killed, over))
+        thread = threading.Thread(target=_break_in_turn, args=(site, broken, over))
         thread.start()
         try:
             yield
@@ -50,25 +53,43 @@ def measure(*, data: str, max_tasks: int | None, seed: int) -> dict[str, Any]:
     found = playing.play(order, base_url=None, say=ground.say, meanwhile=breaking)
     return {
         "data": found["data"],
-        "killed": killed,
-        "not_killed": sorted(set(_VICTIMS) - set(killed)),
+        "struck": broken,
+        "not_struck": sorted(set(_FAULTS) - set(broken)),
         "broken": sorted(name for name, holds in found["invariants"].items() if not holds),
         "replay": found,
     }
 
 
-def _kill_in_turn(site: OwnSite, killed: dict[str, int], over: threading.Event) -> None:
+def _break_in_turn(site: OwnSite, broken: list[str], over: threading.Event) -> None:
     wait = FIRST
-    for name, pid_of in _VICTIMS.items():
+    for name, strike in _FAULTS.items():
         if over.wait(wait):
             return
         wait = BETWEEN
-        pid = _until(pid_of, site)
-        if pid is not None:
-            ground.say(f"\nkill -9 {name} (process {pid})")
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-                killed[name] = pid
+        if strike(site):
+            ground.say(f"\n{name}")
+            broken.append(name)
+
+
+def _killing(find: Callable[[OwnSite], int | None]) -> Callable[[OwnSite], bool]:
+    """Kill -9 of the process that is found."""
+
+    def strike(site: OwnSite) -> bool:
+        pid = _until(find, site)
+        if pid is None:
+            return False
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            return True
+        return False
+
+    return strike
+
+
+def _wipe(_site: OwnSite) -> bool:
+    """Queues, messages not yet acknowledged, counters: all that Valkey holds is gone."""
+    with redis.Redis.from_url(valkey.url(places.site())) as client:
+        return bool(client.flushall())
 
 
 def _until(
@@ -103,13 +124,14 @@ def _top_of(name: str) -> Callable[[OwnSite], int | None]:
     return find
 
 
-_VICTIMS: dict[str, Callable[[OwnSite], int | None]] = {
-    "a web process": _child_of("web"),
-    "a Celery worker": _top_of("worker"),
-    "Valkey": lambda _site: valkey.server_pid(places.site()),
-    "PostgreSQL": lambda _site: postgres.server_pid(places.site()),
-    "a Celery pool process": _child_of("worker"),
-    "all web processes": _top_of("web"),
+_FAULTS: dict[str, Callable[[OwnSite], bool]] = {
+    "a web process killed": _killing(_child_of("web")),
+    "a Celery worker killed": _killing(_top_of("worker")),
+    "Valkey wiped": _wipe,
+    "Valkey killed": _killing(lambda _site: valkey.server_pid(places.site())),
+    "PostgreSQL killed": _killing(lambda _site: postgres.server_pid(places.site())),
+    "a Celery pool process killed": _killing(_child_of("worker")),
+    "all web processes killed": _killing(_top_of("web")),
 }
 
 
@@ -118,7 +140,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     replay = found["replay"]
     quality = {name: replay[name] for name in ("accuracy", "wer") if name in replay}
     return [
-        f"{found['data']}: {replay['tasks']} tasks, killed on the way: {', '.join(found['killed'])}",
-        f"not killed: {found['not_killed'] or 'none'}; broken: {found['broken'] or 'nothing'}",
+        f"{found['data']}: {replay['tasks']} tasks; on the way: {', '.join(found['struck'])}",
+        f"not struck: {found['not_struck'] or 'none'}; broken: {found['broken'] or 'nothing'}",
         f"{quality}, labels {replay['labels_per_task']}, pure code {replay['pure_policy']}",
     ]

@@ -131,6 +131,10 @@ def worked(worker: Caller, job: Job) -> None:
     assert worker.post(f"/jobs/{job.pk}/claim", {}, expect=201).json()["id"] == claim["id"]
     assert claim["task"]["data"]["text"].startswith("number")
     assert claim["quote"]["guaranteed"]["display"] == "0.0180 XTS"
+    assert claim["quote"]["explanation"] == (
+        "1 item x XTS 0.0180/item x 1.0 your quality (no tier yet) = XTS 0.0180; "
+        "minimum for about 8 s is XTS 0.0178."
+    )
     path = f"/assignments/{claim['id']}"
     people.later(seconds=100)
     assert worker.post(f"{path}/extend", expect=200).json()["extensions"] == 1

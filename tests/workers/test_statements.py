@@ -22,6 +22,7 @@ from tests.factories import workers as people
 from tests.factories.callers import Caller
 from workers import statements
 from workers.models import Assignment, WorkerJob
+from workers.services import quotes
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +43,10 @@ def counted() -> Iterator[list[str]]:
 
 
 def warm(job: Job) -> tuple[people.Person, Caller]:
-    """A worker at the head of the job's queue; the interface is in this process's memory."""
+    """A worker at the head of the job's queue; the interface and the job's terms are in this
+    process's memory.
+    """
+    quotes.terms_of(job.pk)
     who = people.person()
     people.answered(job, who)
     WorkerJob.objects.filter(job=job, worker_id=who.id).update(pos=0)

@@ -13,6 +13,7 @@ from core.http.serializers import money
 from marketplace.models import Task
 from marketplace.services import media
 from workers.models import Assignment
+from workers.services import quotes
 from workers.services.submissions import interface_of
 
 _PAID = (Assignment.State.ACCEPTED, Assignment.State.REVERSED)
@@ -53,8 +54,11 @@ def task(row: Task, interface_id: UUID) -> dict[str, Any]:
     }
 
 
-def quote(row: dict[str, Any]) -> dict[str, Any]:
-    """The frozen quote of an assignment; numbers that are not whole are strings."""
+def quote(row: dict[str, Any], of_job: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The frozen quote of an assignment; numbers that are not whole are strings.
+
+    ``of_job``: the job's terms where they are at hand.
+    """
     currency = row["currency"]
     return {
         "currency": currency,
@@ -68,6 +72,7 @@ def quote(row: dict[str, Any]) -> dict[str, Any]:
         "floor_per_hour": money(row["floor_per_hour_micros"], currency),
         "seconds_per_unit": row["seconds_per_unit"],
         "card_version": row["card_version"],
+        "explanation": quotes.explanation(row, of_job or quotes.terms_of(row["job_id"])),
     }
 
 
@@ -87,7 +92,8 @@ def quote_of(row: Assignment) -> dict[str, Any]:
             "floor_per_hour_micros": row.floor_per_hour_micros,
             "seconds_per_unit": str(row.seconds_per_unit),
             "card_version": row.card_version,
-        }
+        },
+        quotes.terms(row.job),
     )
 
 

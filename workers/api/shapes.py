@@ -32,7 +32,9 @@ class TaskShape(serializers.Serializer):
 
 
 class QuoteShape(serializers.Serializer):
-    """Frozen at the claim; numbers that are not whole are strings."""
+    """Frozen at the claim; numbers that are not whole are strings. ``explanation`` is the same in
+    words: from the work and its price to the pay.
+    """
 
     currency = serializers.CharField()
     guaranteed = MoneyShape()
@@ -45,6 +47,7 @@ class QuoteShape(serializers.Serializer):
     floor_per_hour = MoneyShape()
     seconds_per_unit = serializers.CharField()
     card_version = serializers.IntegerField()
+    explanation = serializers.CharField()
 
 
 class ClaimBody(serializers.Serializer):

@@ -16,6 +16,8 @@ from marketplace.services import rounds
 from payments.services import earnings
 from workers.models import Assignment, Worker
 
+from . import quotes
+
 BATCH = 500
 PROVEN_AFTER = 20  # accepted answers after which a worker's hold is the shorter one
 
@@ -126,14 +128,11 @@ def accepted_work(
 def quote_of(row: Assignment, job: Job) -> dict[str, Any]:
     """The frozen quote of an assignment as the receipt keeps it; decimals are strings."""
     return {
+        **quotes.terms(job),
         "currency": row.currency,
-        "unit": job.unit,
         "units": str(row.units),
         "unit_price": str(row.unit_price),
-        "base_rate_micros": job.base_rate_micros,
-        "specialty": job.specialty,
         "specialty_factor": str(row.specialty_factor),
-        "difficulty": str(job.difficulty),
         "tier": str(row.tier),
         "tier_lower_bound": None if row.tier_lower_bound is None else str(row.tier_lower_bound),
         "floor_per_hour_micros": row.floor_per_hour_micros,
