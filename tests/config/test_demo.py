@@ -6,8 +6,9 @@ from django.db import connection
 
 from config.demo import people, things
 from core import audit
-from core.models import User
+from core.models import Membership, User
 from payments.fakestripe import FakeStripe
+from workers.services import contests, reviews, settlement
 
 TABLES = (
     "core_user", "core_membership", "marketplace_job", "marketplace_task", "marketplace_media",
@@ -31,6 +32,10 @@ def column(sql):
         return {row[0] for row in cursor.fetchall()}
 
 
+def owner_of_the_demo():
+    return Membership.objects.get(user__email="owner@demo.invalid").organization_id
+
+
 @pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_the_demo_lives_and_twice_is_as_once(settings, tmp_path, capsys):
@@ -49,6 +54,10 @@ def test_the_demo_lives_and_twice_is_as_once(settings, tmp_path, capsys):
     assert first["workers_assignment"] > 500
     assert first["payments_payout"] >= 3
     assert first["workers_contest"] == 1
+    # What is left to people waits for them: no sweep ends it at once.
+    assert (contests.sweep(), settlement.sweep(), contests.oldest_due()) == (0, 0, None)
+    assert contests.open_for(owner_of_the_demo()).count() == 1
+    assert reviews.awaiting(owner_of_the_demo()).count() >= 5
     assert column("SELECT state FROM payments_payout") == {"needs_review"}
     assert column("SELECT state FROM workers_assignment") >= {"accepted", "submitted", "rejected"}
     assert column("SELECT state FROM marketplace_task") >= {"open", "resolved"}

@@ -17,6 +17,8 @@ from core import clock
 #: How long ago the demo's past lies: longer than the longest hold of earnings, and long enough for
 #: the requester to be no stranger.
 PAST = timedelta(days=40)
+#: How long ago the work begins that still awaits somebody.
+LATELY = timedelta(hours=3)
 
 
 class Command(BaseCommand):
@@ -38,7 +40,11 @@ class Command(BaseCommand):
                 cast = people.gather()
                 money.fund(cast)
                 self.stdout.write("The demo's people are there; they begin to work …")
-                work.live_through(cast, market.open_jobs(cast))
+                jobs = market.open_jobs(cast)
+                work.live_through(cast, jobs)
+                clock.reset()
+                clock.shift(-LATELY)
+                work.leave_to_review(cast, jobs)
             finally:
                 clock.reset()
             waiting = money.pay(cast)
