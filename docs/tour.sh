@@ -46,13 +46,13 @@ echo "== Two workers: claim, then submit with ?next=1, which brings the next tas
 for name in amara bruno; do
     log_in "$name"
     claim=
-    until [ -n "$claim" ]; do # 204 until the tasks are open
-        claim=$(call POST "jobs/$job/claim" -d '{}' | (grep . || echo '{"id": ""}') | get 'd["id"]')
-        [ -n "$claim" ] || sleep 1
-    done
-    while [ "$claim" != None ]; do
+    for _ in 1 2 3; do
+        until [ -n "$claim" ]; do # 204: the task is not open yet, or busy at this moment
+            claim=$(call POST "jobs/$job/claim" -d '{}' | (grep . || echo '{"id": ""}') | get 'd["id"]')
+            [ -n "$claim" ] || sleep 1
+        done
         claim=$(call POST "assignments/$claim/submit?next=1" -d '{"answer": {"choice": "no"}}' |
-            get '(d.get("next") or {}).get("id")')
+            get '(d.get("next") or {}).get("id") or ""')
     done
 done
 call GET 'earnings?currency=XTS&limit=1' | get 'd["buckets"]["pending"]["display"]'
@@ -65,4 +65,6 @@ for _ in $(seq 30); do
     sleep 1
 done
 cat "${TMPDIR:-/tmp}/tour-$run"
+count=$(wc -l <"${TMPDIR:-/tmp}/tour-$run")
 rm "${TMPDIR:-/tmp}/tour-$run"
+[ "$count" = 3 ]

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import redis
 
 from config import embedded
 from config.bench import ground
@@ -36,13 +35,13 @@ def measure(*, data: str, max_tasks: int | None, seed: int) -> dict[str, Any]:
     order = playing.Order.read(
         data=Path(data), policy=None, seed=seed, workers=8, max_tasks=max_tasks
     )
-    broken: list[str] = []
+    struck: list[str] = []
 
     @contextlib.contextmanager
     def breaking(site: OwnSite | None) -> Iterator[None]:
         assert site is not None
         over = threading.Event()
-        thread = threading.Thread(target=_break_in_turn, args=(site, broken, over))
+        thread = threading.Thread(target=_break_in_turn, args=(site, struck, over))
         thread.start()
         try:
             yield
@@ -53,14 +52,14 @@ def measure(*, data: str, max_tasks: int | None, seed: int) -> dict[str, Any]:
     found = playing.play(order, base_url=None, say=ground.say, meanwhile=breaking)
     return {
         "data": found["data"],
-        "struck": broken,
-        "not_struck": sorted(set(_FAULTS) - set(broken)),
+        "struck": struck,
+        "not_struck": sorted(set(_FAULTS) - set(struck)),
         "broken": sorted(name for name, holds in found["invariants"].items() if not holds),
         "replay": found,
     }
 
 
-def _break_in_turn(site: OwnSite, broken: list[str], over: threading.Event) -> None:
+def _break_in_turn(site: OwnSite, struck: list[str], over: threading.Event) -> None:
     wait = FIRST
     for name, strike in _FAULTS.items():
         if over.wait(wait):
@@ -68,7 +67,7 @@ def _break_in_turn(site: OwnSite, broken: list[str], over: threading.Event) -> N
         wait = BETWEEN
         if strike(site):
             ground.say(f"\n{name}")
-            broken.append(name)
+            struck.append(name)
 
 
 def _killing(find: Callable[[OwnSite], int | None]) -> Callable[[OwnSite], bool]:
@@ -88,8 +87,7 @@ def _killing(find: Callable[[OwnSite], int | None]) -> Callable[[OwnSite], bool]
 
 def _wipe(_site: OwnSite) -> bool:
     """Queues, messages not yet acknowledged, counters: all that Valkey holds is gone."""
-    with redis.Redis.from_url(valkey.url(places.site())) as client:
-        return bool(client.flushall())
+    return valkey.wipe(places.site())
 
 
 def _until(

@@ -78,6 +78,17 @@ def server_pid(site: Site) -> int | None:
         client.close()
 
 
+def wipe(site: Site) -> bool:
+    """Throw away all that the server holds; False if it does not answer."""
+    client = redis.Redis.from_url(url(site), socket_timeout=2, socket_connect_timeout=2)
+    try:
+        return bool(client.flushall())
+    except redis.RedisError:
+        return False
+    finally:
+        client.close()
+
+
 def stop(site: Site, timeout: float = 10) -> None:
     """Stop the server after writing its data; nothing to do if it is down.
 

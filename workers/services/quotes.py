@@ -1,15 +1,13 @@
-"""Saying in words what a claim pays, on the path of every claim without a statement of its own."""
+"""What a claim pays, in words."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from marketplace.models import Job
 from payments import pricing
-
-# A launched job keeps these for ever (a trigger sees to it), so a process may keep what it has read.
-_terms: dict[UUID, dict[str, Any]] = {}
 
 
 def terms(job: Job) -> dict[str, Any]:
@@ -22,14 +20,12 @@ def terms(job: Job) -> dict[str, Any]:
     }
 
 
+# A launched job keeps these for ever (a trigger sees to it), so a process may keep what it has read.
+@lru_cache(maxsize=1000)
 def terms_of(job_id: UUID) -> dict[str, Any]:
     """The same of a launched job; one statement the first time, none after it."""
-    if job_id not in _terms:
-        if len(_terms) > 1000:
-            _terms.clear()
-        fields = ("unit", "base_rate_micros", "specialty", "difficulty")
-        _terms[job_id] = terms(Job.objects.only(*fields).get(pk=job_id))
-    return _terms[job_id]
+    fields = ("unit", "base_rate_micros", "specialty", "difficulty")
+    return terms(Job.objects.only(*fields).get(pk=job_id))
 
 
 def explanation(quote: dict[str, Any], of_job: dict[str, Any]) -> str:

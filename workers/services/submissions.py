@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -57,17 +58,11 @@ class Submitted:
 
 
 # Interfaces are immutable rows, so a process may keep what it has read.
-_interfaces: dict[UUID, tuple[str, int, dict[str, Any]]] = {}
-
-
+@lru_cache(maxsize=1000)
 def interface_of(pk: UUID) -> tuple[str, int, dict[str, Any]]:
     """Kind, version and spec of an interface; one statement the first time, none after it."""
-    if pk not in _interfaces:
-        if len(_interfaces) > 1000:
-            _interfaces.clear()
-        row = Interface.objects.only("kind", "version", "spec").get(pk=pk)
-        _interfaces[pk] = (row.kind, row.version, row.spec)
-    return _interfaces[pk]
+    row = Interface.objects.only("kind", "version", "spec").get(pk=pk)
+    return row.kind, row.version, row.spec
 
 
 def canonical(interface_id: UUID, answer: Any) -> tuple[str, bytes]:
