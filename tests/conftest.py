@@ -19,6 +19,23 @@ if TYPE_CHECKING:
 
 emptying.install()
 
+#: Where tests start threads, play long stories or break the books one by one.
+LONG = (
+    "tests/races/", "tests/stories/", "tests/flows/test_payout", "tests/flows/test_topup",
+    "tests/payments/admin/", "tests/marketplace/quality/test_replay",
+    "tests/payments/test_invariants", "tests/marketplace/test_invariants",
+    "tests/workers/test_invariants",
+)  # fmt: skip
+
+
+@pytest.hookimpl(tryfirst=True)  # before the choice by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Races, stories of money and property tests are slow as a kind, not each by itself."""
+    for item in items:
+        is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        if is_property or item.nodeid.startswith(LONG):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(
