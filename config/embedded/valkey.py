@@ -33,15 +33,18 @@ def log_file(site: Site) -> Path:
     return folder(site) / "server.log"
 
 
+def _client(site: Site) -> redis.Redis:
+    """To ask something short; close it, as ``with`` does."""
+    return redis.Redis.from_url(url(site), socket_timeout=2, socket_connect_timeout=2)
+
+
 def answers(site: Site) -> bool:
     """Whether the server answers a ping; one that still loads its data does not."""
-    client = redis.Redis.from_url(url(site), socket_timeout=2, socket_connect_timeout=2)
     try:
-        return bool(client.ping())
+        with _client(site) as client:
+            return bool(client.ping())
     except redis.RedisError:
         return False
-    finally:
-        client.close()
 
 
 def ensure(site: Site) -> None:
@@ -68,25 +71,21 @@ def ensure(site: Site) -> None:
 
 def server_pid(site: Site) -> int | None:
     """The server's process id, asked of the server."""
-    client = redis.Redis.from_url(url(site), socket_timeout=2, socket_connect_timeout=2)
     try:
-        info = client.info("server")
-        return int(info["process_id"]) if isinstance(info, dict) else None
+        with _client(site) as client:
+            info = client.info("server")
+            return int(info["process_id"]) if isinstance(info, dict) else None
     except redis.RedisError:
         return None
-    finally:
-        client.close()
 
 
 def wipe(site: Site) -> bool:
     """Throw away all that the server holds; False if it does not answer."""
-    client = redis.Redis.from_url(url(site), socket_timeout=2, socket_connect_timeout=2)
     try:
-        return bool(client.flushall())
+        with _client(site) as client:
+            return bool(client.flushall())
     except redis.RedisError:
         return False
-    finally:
-        client.close()
 
 
 def stop(site: Site, timeout: float = 10) -> None:
